@@ -1,0 +1,106 @@
+"""The command line: `scopemill <stage> --in <manifest>... --out <manifest> --settings '<json>'`, and the
+commands a person types (init, check, simulate, evaluate). Imports only the one that it runs.
+"""
+
+import argparse
+import importlib
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+
+BATCH_STAGES = {
+    "convert": "raw images -> OME-TIFF",
+    "patch": "images -> patch stores",
+    "segment": "images -> label images",
+    "detect": "images or labels -> objects",
+    "quantify": "objects -> measured objects",
+    "classify": "measured objects -> classes",
+    "qc": "everything of an image -> one picture",
+}
+STUDY_STAGES = {
+    "gather": "all images -> the study's tables, every image accounted for",
+    "report": "the study's tables -> report.html",
+    "account": "every image counted; fails when too many are quarantined",
+}
+COMMANDS = {
+    "init": "write config.yaml and images.tsv for a folder of images",
+    "check": "check a study's config, sheet and files before it runs",
+    "evaluate": "score label images against ground truth",
+    "simulate": "make images with known truth",
+}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Stages share one form; a command adds its own arguments when it is chosen."""
+    parser = argparse.ArgumentParser("scopemill", description=__doc__.split("\n")[0])
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for stage, purpose in {**BATCH_STAGES, **STUDY_STAGES}.items():
+        one = verbs.add_parser(stage, help=purpose, description=purpose)
+        one.add_argument("--task", default="", help="name of the task in the config")
+        one.add_argument("--in", dest="inputs", nargs="*", type=Path, default=[], metavar="MANIFEST")
+        one.add_argument("--out", type=Path, required=True, help="manifest (or table, report) to write")
+        one.add_argument("--settings", default="{}", help="JSON, as in the config")
+        one.add_argument("--sheet", type=Path, help="image sheet (convert and gather)")
+        one.add_argument("--images-per-batch", type=int, default=50)
+        one.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+        one.add_argument("--threads", type=int, default=1)
+    for command, purpose in COMMANDS.items():
+        verbs.add_parser(command, help=purpose, add_help=False)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one stage or command; 0 when it went well."""
+    options, rest = make_parser().parse_known_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    from .settings import ConfigError
+
+    try:
+        if options.verb in COMMANDS:
+            return importlib.import_module(f".commands.{options.verb}", __package__).main(rest)
+        if rest:
+            make_parser().error(f"unknown arguments: {' '.join(rest)}")
+        run_stage(options)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def run_stage(options: argparse.Namespace) -> None:
+    """Run a stage on a batch, or on the whole study."""
+    from .settings import load_stage
+
+    log = logging.getLogger("scopemill")
+    log.info("scopemill %s %s %s", __version__, options.verb, options.settings)
+    stage = importlib.import_module(f".{options.verb}.stage", __package__)
+    where = f"{options.verb}.{options.task}" if options.task else options.verb
+    settings, method = load_stage(options.verb, json.loads(options.settings), where)
+    if options.verb in STUDY_STAGES:
+        stage.run(settings, options.out, options.sheet, options.images_per_batch)
+    else:
+        run_batch_stage(stage, settings, method, options)
+
+
+def run_batch_stage(stage, settings, method, options: argparse.Namespace) -> None:
+    """Collect what the batch needs and give it to the runner."""
+    from .runner import Batch, read_upstream, run_batch
+    from .sheet import make_batches, read_sheet
+
+    upstream = read_upstream(options.inputs)
+    rows = {}
+    if options.sheet:
+        batch = make_batches(read_sheet(options.sheet), options.images_per_batch)[options.out.stem]
+        rows = {row.id: row for row in batch}
+    images = list(rows or upstream["convert"])
+    shared = {"rows": rows, "upstream": upstream, "device": options.device, "threads": options.threads}
+    run_batch(Batch(stage, options.task, settings, method, options.out, images, **shared))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Columns: the name of every column of the result tables -> its unit and meaning.
+
+The data dictionary and the checks of `gate` both come from here.
+"""
+
+import re
+from collections.abc import Iterable
+
+# pattern -> (unit, meaning); groups of the pattern fill the meaning
+PATTERNS: list[tuple[str, str, str]] = [
+    (r"image", "", "id of the image in the sheet"),
+    (r"object", "", "what the row is: the quantify task"),
+    (r"label", "", "number of the object in its label image; with image, object and t it names the object"),
+    (r"t", "", "time point, from 0"),
+    (r"status", "", "ok, quarantined (cannot be used) or skipped (excluded)"),
+    (r"code", "", "why the image is quarantined or skipped: see docs/errors.md"),
+    (r"message", "", "the reason in words"),
+    (r"class(?:_(\w+))?", "", "class by classify task {0}"),
+    (r"centroid_([zyx])", "px", "centre of the object, {0}"),
+    (r"centroid_([zyx])_um", "um", "centre of the object, {0}"),
+    (r"([zyx])([01])", "px", "box of the object: {0}, first pixel (0) or one past the last (1)"),
+    (r"([zyx])", "px", "position of the spot, {0}"),
+    (r"([zyx])_um", "um", "position of the spot, {0}"),
+    (r"touches_border", "", "whether the object is cut by the image's border"),
+    (r"area", "px", "number of pixels"),
+    (r"area_um2", "um2", "area"),
+    (r"area_convex", "px", "area of the convex hull"),
+    (r"volume_um3", "um3", "volume"),
+    (r"volume", "px", "number of voxels"),
+    (r"perimeter", "px", "length of the outline"),
+    (r"perimeter_um", "um", "length of the outline"),
+    (r"axis_(major|minor)_length", "px", "{0} axis of the ellipse with equal second moments"),
+    (r"axis_(major|minor)_length_um", "um", "{0} axis of the ellipse (ellipsoid) with equal second moments"),
+    (r"equivalent_diameter_area", "px", "diameter of the circle of equal area"),
+    (r"equivalent_diameter_area_um", "um", "diameter of the circle (ball) of equal area (volume)"),
+    (r"feret_diameter_max", "px", "largest distance of two points of the outline"),
+    (r"feret_diameter_max_um", "um", "largest distance of two points of the outline"),
+    (r"eccentricity", "", "of the ellipse with equal second moments: 0 circle, 1 line"),
+    (r"solidity", "", "area / area of the convex hull"),
+    (r"extent", "", "area / area of the box"),
+    (r"orientation", "rad", "angle of the major axis against the vertical"),
+    (r"intensity_(mean|std|min|max|median|sum)_{channel}", "counts", "{0} of channel {1} within the object"),
+    (r"(nucleus|cytoplasm|ring)_mean_{channel}", "counts", "mean of channel {1} in the object's {0}, less background"),
+    (r"nucleus_cytoplasm_ratio_{channel}", "", "mean of channel {0} in the nucleus / in the cytoplasm"),
+    (r"ring_ratio_{channel}", "", "mean of channel {0} in the object / in the ring around it"),
+    (r"nucleus_area_fraction", "", "share of the object that is nucleus"),
+    (r"n_(\w+)", "", "number of {0}"),
+    (r"fraction_(\w+)", "", "share of {0}"),
+    (r"intensity", "counts", "mean of the spot above its background"),
+    (r"background", "counts", "median around the spot"),
+    (r"snr", "", "response of the spot / noise of the response"),
+    (r"(\w+)_label", "", "object of segment task {0} in which the spot lies (0: none)"),
+    (r"pixel_size_um", "um", "width of a pixel; empty when unknown"),
+]
+SUFFIXES = {"_low": "lower end of the 95 % interval", "_high": "upper end of the 95 % interval"}
+CHANNEL = r"([A-Za-z][A-Za-z0-9_]*)"
+
+
+def describe(column: str, channels: Iterable[str] | None = None) -> tuple[str, str] | None:
+    """(unit, meaning) of a column; None for one that Scopemill does not make (such as the sheet's own)."""
+    known = CHANNEL if channels is None else "(" + "|".join(map(re.escape, channels)) + ")"
+    for pattern, unit, meaning in PATTERNS:
+        if found := re.fullmatch(pattern.replace("{channel}", known), column):
+            return unit, meaning.format(*(group or "" for group in found.groups())).strip()
+    for suffix, meaning in SUFFIXES.items():
+        if column.endswith(suffix) and (base := describe(column.removesuffix(suffix), channels)):
+            return base[0], f"{base[1]}: {meaning}"
+    if column.endswith("_mean") and (base := describe(column.removesuffix("_mean"), channels)):
+        return base[0], f"mean over the image's objects of: {base[1]}"
+    return None
+
+
+def example_columns(channels: Iterable[str]) -> list[str]:
+    """Names that a rule may use, for hints in messages."""
+    shape = ["area_um2", "solidity", "eccentricity", "perimeter_um"]
+    per_channel = ["intensity_mean", "intensity_max", "nucleus_mean", "cytoplasm_mean", "ring_mean"]
+    ratios = ["nucleus_cytoplasm_ratio", "ring_ratio"]
+    return shape + [f"{name}_{channel}" for name in per_channel + ratios for channel in channels]

@@ -1,0 +1,49 @@
+"""scopemill check: a study's config, sheet and files -> what is wrong, before anything runs."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..config import read_config
+from ..convert.stage import choose_channels, choose_pixel_size
+from ..errors import DataError
+from ..readers import open_raw
+from ..sheet import Row
+from ..study import Study, load_study
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 when every image can be opened and has channels and pixel size; 1 otherwise."""
+    parser = argparse.ArgumentParser("scopemill check", description=__doc__)
+    parser.add_argument("config", type=Path, help="config.yaml, or the folder it lies in")
+    options = parser.parse_args(arguments)
+    path = options.config / "config.yaml" if options.config.is_dir() else options.config
+    study = load_study(read_config(path), path)
+    faults = [(row, fault) for row in study.rows if not row.exclude and (fault := check_row(row, study))]
+    for row, fault in faults:
+        sys.stdout.write(f"{study.sheet}, line {row.line}, image {row.id}: {fault.code}: {fault}\n")
+    tasks = ", ".join(task.key for task in study.tasks.values())
+    sys.stdout.write(
+        f"{path}: {len(study.rows)} images in {len(study.batches)} batches of up to {study.images_per_batch}; {tasks}\n"
+    )
+    if faults:
+        causes = ", ".join(f"{n} x {code}" for code, n in Counter(fault.code for _, fault in faults).items())
+        sys.stdout.write(f"{len(faults)} images would be quarantined: {causes}\n")
+        return 1
+    sys.stdout.write(f"all files can be read. Run: snakemake --cores all --configfile {path}\n")
+    return 0
+
+
+def check_row(row: Row, study: Study) -> DataError | None:
+    """What is wrong with one image, from its header alone."""
+    settings = study.tasks["convert"].settings
+    path = Path(row.path)
+    try:
+        with open_raw(path, row.scene or None, int(settings.max_gigapixels * 1e9)) as raw:
+            choose_channels(settings.channels, raw.channel_names, path)
+            choose_pixel_size(row.pixel_size_um, settings, raw.pixel_size_um, path)
+    except DataError as error:
+        return error
+    return None

@@ -1,0 +1,198 @@
+"""scopemill init: a folder of images -> config.yaml and images.tsv, by reading headers and file names."""
+
+import argparse
+import csv
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..config import find_recipe, read_config, recipe_folders
+from ..errors import DataError
+from ..readers import open_raw
+from ..settings import ConfigError
+from ..sheet import COLUMN, TAKEN
+
+SUFFIXES = {
+    ".tif", ".tiff", ".btf", ".png", ".jpg", ".jpeg", ".bmp", ".svs", ".czi", ".nd2", ".lif", ".stk",
+    ".ndpi", ".scn", ".mrxs", ".bif", ".vms", ".qptiff",
+}  # fmt: skip
+IN_ONE_IMAGE = ("channel", "z", "t")  # groups of the pattern that tell apart files of one image
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write STUDY/config.yaml and STUDY/images.tsv; never over existing ones."""
+    options = parse(arguments)
+    folder = options.study
+    targets = [folder / "config.yaml", folder / "images.tsv"]
+    for target in targets:
+        if target.exists() and not options.force:
+            raise ConfigError(f"{target}: exists already; add --force to write it anew")
+    images = find_images(options.images, options.pattern)
+    rows = add_metadata(images, options.metadata)
+    config = make_config(folder, options, next(iter(images)))
+    folder.mkdir(parents=True, exist_ok=True)
+    targets[0].write_text(config, encoding="utf-8")
+    write_sheet(targets[1], rows, folder)
+    sys.stdout.write(f"{len(rows)} images. Look at {targets[0]} and {targets[1]}, then: scopemill check {folder}\n")
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser("scopemill init", description=__doc__)
+    parser.add_argument("study", type=Path, help="folder of the study, made if it is not there")
+    parser.add_argument("--images", type=Path, required=True, help="folder with the raw images (and folders below)")
+    parser.add_argument("--recipe", default="cytometry", help="name in config/recipes, or a YAML file to start from")
+    parser.add_argument(
+        "--pattern",
+        help="regular expression on the path below --images; named groups become columns, as in "
+        r"'(?P<drug>\w+)_(?P<day>\d+)_(?P<well>[A-H]\d\d)\.tif'; groups channel, z and t join files to one image",
+    )
+    parser.add_argument("--metadata", type=Path, help="CSV or TSV whose columns are joined where names are equal")
+    parser.add_argument("--force", action="store_true", help="write over an existing config and sheet")
+    return parser.parse_args(arguments)
+
+
+def find_images(folder: Path, pattern: str | None) -> dict[Path, dict[str, str]]:
+    """Path of each image (with {channel}, {z}, {t} where files belong together) -> its metadata."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    expression = compile_pattern(pattern) if pattern else None
+    images: dict[Path, dict[str, str]] = {}
+    for path in files:
+        name = path.relative_to(folder).as_posix()
+        found = expression.search(name) if expression else None
+        if (expression and not found) or (not expression and path.suffix.lower() not in SUFFIXES):
+            continue
+        groups = found.groupdict(default="") if found else {}
+        metadata = {key: value for key, value in groups.items() if key not in IN_ONE_IMAGE}
+        images.setdefault(folder / join_files(name, found), metadata)
+    if not images:
+        matching = f" whose path matches {pattern}" if pattern else ""
+        raise ConfigError(f"{folder}: no image files{matching} among {len(files)} files")
+    return images
+
+
+def compile_pattern(pattern: str) -> re.Pattern:
+    """The user's expression, its groups fit to be columns."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"--pattern {pattern}: {error}") from None
+    for name in expression.groupindex:
+        if not COLUMN.fullmatch(name) or name in TAKEN or name == "path":
+            raise ConfigError(f"--pattern: a group cannot be called '{name}'; choose another name")
+    return expression
+
+
+def join_files(name: str, found: re.Match | None) -> str:
+    """The name with {channel}, {z} and {t} in the place of what those groups matched."""
+    spans = [(found.span(key), key) for key in IN_ONE_IMAGE if found and found.groupdict().get(key)]
+    for (start, end), key in sorted(spans, reverse=True):
+        name = f"{name[:start]}{{{key}}}{name[end:]}"
+    return name
+
+
+def add_metadata(images: dict[Path, dict[str, str]], table: Path | None) -> list[dict[str, str]]:
+    """One row an image: id, path, metadata from names, and those of the table that fit."""
+    ids = make_ids([path.name for path in images])
+    # a group called `id` names the images itself
+    rows = [{"id": one, "path": str(path)} | metadata for one, (path, metadata) in zip(ids, images.items(), strict=True)]
+    if table is None:
+        return rows
+    delimiter = "," if table.suffix == ".csv" else "\t"
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        entries = list(csv.DictReader(file, delimiter=delimiter))
+    shared = [name for name in entries[0] if name in rows[0] and name != "path"]
+    if not shared:
+        raise ConfigError(f"{table}: none of its columns {list(entries[0])} is a column of the sheet {list(rows[0])}")
+    known = {tuple(normal(entry[name]) for name in shared): entry for entry in entries}
+    return [row | known.get(tuple(normal(row[name]) for name in shared), {}) | {name: row[name] for name in shared} for row in rows]
+
+
+def normal(text: str) -> str:
+    """'01' and '1' name the same column of a plate."""
+    return str(int(text)) if text.isdigit() else text
+
+
+def make_ids(names: Iterable[str]) -> list[str]:
+    """File names -> ids: allowed characters only, unique."""
+    ids: list[str] = []
+    for name in names:
+        stem = re.sub(r"\{\w+\}", "", name.split(".", 1)[0] or name)
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:56] or "image"
+        unique, n = stem, 2
+        while unique.lower() in {one.lower() for one in ids}:
+            unique, n = f"{stem}-{n}", n + 1
+        ids.append(unique)
+    return ids
+
+
+def write_sheet(path: Path, rows: list[dict[str, str]], folder: Path) -> None:
+    """Write the sheet; paths are absolute unless the images lie below the study."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns = [name for name in columns if COLUMN.fullmatch(name) and name not in TAKEN]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", extrasaction="ignore", restval="")
+        writer.writeheader()
+        for row in rows:
+            image = Path(row["path"]).absolute()
+            inside = image.is_relative_to(folder.absolute())
+            writer.writerow(row | {"path": str(image.relative_to(folder.absolute()) if inside else image)})
+
+
+def make_config(folder: Path, options: argparse.Namespace, first: Path) -> str:
+    """A config to edit: a copy of an example file, or a recipe's name with the channels of the first image."""
+    recipe = find_recipe(options.recipe, recipe_folders(folder / "config.yaml"))
+    known = read_config(recipe)
+    if "study" in known:
+        return recipe.read_text(encoding="utf-8")
+    found = describe_first(first)
+    channels = "".join(f"  {name}\n" for name in suggest_channels(found["channels"], known.get("channels", {})))
+    return TEMPLATE.format(
+        study=re.sub(r"[^A-Za-z0-9_-]+", "-", folder.resolve().name), recipe=options.recipe, first=first.name,
+        channels=channels, pixel_size=found["pixel_size"], names=found["channels"],
+    )  # fmt: skip
+
+
+def describe_first(path: Path) -> dict:
+    """What the first image says of its channels and pixel size."""
+    try:
+        with open_raw(path) as raw:
+            size = f"{raw.pixel_size_um[0]:g} um a pixel" if raw.pixel_size_um else "not stated"
+            return {"channels": list(raw.channel_names), "pixel_size": size}
+    except DataError as error:
+        return {"channels": [], "pixel_size": f"unknown ({error.code})"}
+
+
+def suggest_channels(names: list[str], wanted: dict) -> Iterable[str]:
+    """One line a channel that the recipe wants, or a channel of the file where it wants none."""
+    for i, channel in enumerate(wanted):
+        same = [name for name in names if name.lower() == channel.lower()]
+        source = f'"{same[0]}"' if same else str(min(i, max(len(names) - 1, 0)))
+        role = wanted[channel].get("role", "other") if isinstance(wanted[channel], dict) else "other"
+        yield f"{channel}: {{source: {source}, role: {role}}}{'' if same else '  # check: which channel is this?'}"
+    if not wanted:
+        for i, name in enumerate(names):
+            yield f"{re.sub('[^A-Za-z0-9_]', '_', name) if name[:1].isalpha() else f'C{i}'}: {i}"
+
+
+TEMPLATE = """\
+# Written by `scopemill init`. What can stand here: docs/settings.md
+study: {study}
+
+# Settings that this study starts from (config/recipes/{recipe}.yaml); what you write below goes over them.
+recipe: {recipe}
+
+# One row an image; add columns such as group, subject or dose: they are in every result table.
+images: images.tsv
+
+# Name -> where it is in the file: an index from 0, or the file's own name for it.
+# {first} has {names}
+channels:
+{channels}
+# Width of a pixel; {first}: {pixel_size}. Needed only where files do not say it, or say it wrong.
+# pixel_size_um: 0.325
+"""

@@ -1,0 +1,86 @@
+"""Features: labels + channels -> one row an object: shape, and intensity in the whole object and its parts.
+
+Names are scikit-image's (`regionprops`), with physical twins (`area_um2`).
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHAPE_2D = (
+    "area", "area_convex", "perimeter", "axis_major_length", "axis_minor_length", "equivalent_diameter_area",
+    "feret_diameter_max", "eccentricity", "solidity", "extent", "orientation",
+)  # fmt: skip
+SHAPE_3D = ("area", "equivalent_diameter_area", "axis_major_length", "axis_minor_length", "extent")
+LENGTHS = (
+    "perimeter", "axis_major_length", "axis_minor_length", "equivalent_diameter_area", "feret_diameter_max",
+)  # fmt: skip
+INTENSITY = ("mean", "std", "min", "max", "median")
+
+
+def measure(
+    labels: np.ndarray, channels: Mapping[str, np.ndarray], spacing: tuple[float, ...], with_um: bool = True
+) -> "pd.DataFrame":
+    """Measure every object of a 2-D or 3-D label image.
+
+    Lengths that depend on direction are measured with the voxel's size in 3-D and scaled by the pixel in 2-D.
+    """
+    import pandas as pd
+    from skimage import measure as skimage_measure
+
+    properties = ["label", *(SHAPE_2D if labels.ndim == 2 else SHAPE_3D)]
+    properties += [f"intensity_{statistic}" for statistic in INTENSITY] if channels else []
+    image = np.stack(list(channels.values()), axis=-1) if channels else None
+    # 2-D stays in pixels (and is scaled below); a voxel has no one length
+    step = {} if labels.ndim == 2 else {"spacing": spacing}
+    found = skimage_measure.regionprops_table(labels.astype(np.int64), image, properties=properties, **step)
+    table = pd.DataFrame(found)
+    names = {
+        f"intensity_{statistic}-{i}": f"intensity_{statistic}_{name}"
+        for statistic in INTENSITY
+        for i, name in enumerate(channels)
+    }
+    table = table.rename(columns=names)
+    for name in channels:
+        count = np.bincount(labels.ravel())[table["label"]]
+        table[f"intensity_sum_{name}"] = table[f"intensity_mean_{name}"] * count
+    return add_um(table, spacing, with_um)
+
+
+def add_um(table: "pd.DataFrame", spacing: tuple[float, ...], with_um: bool) -> "pd.DataFrame":
+    """Physical twins of areas and lengths."""
+    if len(spacing) == 3:
+        # measured in um already
+        renamed = {name: f"{name}_um" for name in LENGTHS if name in table} | {"area": "volume_um3"}
+        return table.rename(columns=renamed if with_um else {"area": "volume"})
+    if with_um:
+        step = spacing[-1]
+        table["area_um2"] = table["area"] * step**2
+        for name in LENGTHS:
+            table[f"{name}_um"] = table[name] * step
+    return table
+
+
+def mean_within(parts: np.ndarray, image: np.ndarray, ids: np.ndarray, background: float = 0.0) -> np.ndarray:
+    """Mean of `image` less `background` over each label of `parts`; NaN where a label has no pixel."""
+    n = int(max(parts.max(initial=0), ids.max(initial=0))) + 1
+    counts = np.bincount(parts.ravel(), minlength=n)[ids]
+    sums = np.bincount(parts.ravel(), image.ravel(), minlength=n)[ids]
+    with np.errstate(invalid="ignore"):
+        return sums / np.where(counts, counts, np.nan) - background
+
+
+def ring_around(labels: np.ndarray, distance_um: float, spacing: tuple[float, ...]) -> np.ndarray:
+    """Labels of a ring of this width around each object, not reaching into others."""
+    from skimage.segmentation import expand_labels
+
+    return np.where(labels == 0, expand_labels(labels, distance_um, spacing=spacing), 0)
+
+
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Quotient; NaN where the lower one is not positive."""
+    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)

@@ -1,0 +1,203 @@
+"""Gather: manifests and tables of all images -> the study's tables; every row of the sheet accounted for once."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import tables
+from ..manifests import Record, read_manifest
+from ..settings import settings
+from ..sheet import Row, make_batches, read_sheet
+from . import dictionary, summary
+from .summary import Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOG = logging.getLogger("scopemill")
+
+
+@settings
+class Settings:
+    """What the study's tables hold."""
+
+    tasks: tuple[str, ...] = ()
+    """Set by the workflow: the tasks of the study."""
+    group_by: str = "group"
+    """Column of the sheet by which images are put together in summary.csv and in plots."""
+    means: tuple[str, ...] | None = None
+    """Columns of objects whose mean goes into images.csv; a sensible choice when not given."""
+    fits: tuple[Fit, ...] = ()
+    """Dose-response curves to fit: {object, y, x}, y a column of objects, x a numeric column of the sheet."""
+    seed: int = 0
+    """For the bootstrap."""
+
+
+def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> None:
+    """Write objects, images, summary, quarantine, data dictionary (and spots, fits, comparison where there are any)."""
+    root, rows = out.parent, read_sheet(sheet)
+    records = read_records(root, settings.tasks, list(make_batches(rows, images_per_batch)))
+    standing = {row.id: account(row, records) for row in rows}
+    metadata = make_metadata(rows)
+    good = [row.id for row in rows if standing[row.id].status == "ok"]
+    objects = join_metadata(read_objects(root, records, good), metadata)
+    spots = join_metadata(read_spots(root, records, good), metadata)
+    measured = {key.split(".")[1]: measured_images(of_task, good) for key, of_task in records.items() if "." in key}
+    images = make_images(rows, standing, records, metadata)
+    images = summary.summarise_images(images, objects, spots, measured, settings.means)
+    groups = summary.summarise_groups(images, objects, settings.group_by, settings.means, settings.seed)
+    write_both(root, "objects", objects)
+    optional = {
+        "spots.csv": spots,
+        "fits.csv": summary.fit_curves(objects, settings.fits),
+        "comparison.csv": summary.compare_expected(images),
+    }
+    for name, table in {"images.csv": images, "summary.csv": groups, **optional}.items():
+        if name in optional and table.empty:
+            (root / name).unlink(missing_ok=True)
+        else:
+            write_csv(root / name, table)
+    write_quarantine(root / "quarantine.tsv", rows, standing)
+    described = {"objects": objects, "spots": spots, "images": images, "summary": groups}
+    write_csv(root / "data_dictionary.csv", dictionary.make_dictionary(described, list(metadata.columns)))
+    LOG.info("%d images ok, %d objects, wrote %s", len(good), len(objects), root)
+
+
+def measured_images(records: dict[str, Record], good: list[str]) -> set[str]:
+    """Usable images that a task has something of."""
+    return {image for image in good if records[image].status == "ok"}
+
+
+def read_records(root: Path, tasks: list[str], batches: list[str]) -> dict[str, dict[str, Record]]:
+    """Task key -> image -> record."""
+    return {
+        key: {image: record for batch in batches for image, record in read_manifest(root / "manifests" / key / f"{batch}.jsonl").items()}
+        for key in tasks
+    }  # fmt: skip
+
+
+def account(row: Row, records: dict[str, dict[str, Record]]) -> Record:
+    """How one image stands: by the first task that quarantined it, else by convert.
+
+    Raises
+    ------
+    RuntimeError
+        When a task has no record of the image: nothing may be lost without a word.
+    """
+    absent = [key for key, of_task in records.items() if row.id not in of_task]
+    if absent:
+        raise RuntimeError(f"image {row.id} is not accounted for by {absent}")
+    bad = [of_task[row.id] for of_task in records.values() if of_task[row.id].status == "quarantined"]
+    return bad[0] if bad else records["convert"][row.id]
+
+
+def make_metadata(rows: list[Row]) -> "pd.DataFrame":
+    """The sheet's own columns, numbers where all cells are numbers; index: image."""
+    import pandas as pd
+
+    table = pd.DataFrame([row.metadata for row in rows], index=pd.Index([row.id for row in rows], name="image"))
+    return table.apply(tables.to_numbers)
+
+
+def make_images(
+    rows: list[Row], standing: dict[str, Record], records: dict[str, dict[str, Record]], metadata: "pd.DataFrame"
+) -> "pd.DataFrame":
+    """One row an image: metadata and how it stands."""
+    import pandas as pd
+
+    facts = [
+        {
+            "image": row.id,
+            "status": standing[row.id].status,
+            "code": standing[row.id].code,
+            "pixel_size_um": records["convert"][row.id].facts.get("pixel_size_um"),
+        }
+        for row in rows
+    ]
+    return join_metadata(pd.DataFrame(facts), metadata)
+
+
+def join_metadata(table: "pd.DataFrame", metadata: "pd.DataFrame") -> "pd.DataFrame":
+    """The table with the sheet's columns after its keys."""
+    if table.empty:
+        return table
+    joined = table.join(metadata[[name for name in metadata if name not in table]], on="image")
+    keys = [name for name in ("image", *metadata.columns, "object", "t", "label", "class") if name in joined]
+    return joined[[*keys, *(name for name in joined if name not in keys)]]
+
+
+def read_objects(root: Path, records: dict[str, dict[str, Record]], good: list[str]) -> "pd.DataFrame":
+    """Measured objects of all quantify tasks, with their classes."""
+    import pandas as pd
+
+    found = []
+    for key in (key for key in records if key.startswith("quantify.")):
+        task = key.split(".")[1]
+        table = read_all(root, records[key], good).assign(object=task)
+        classifiers = [other for other in records if other.startswith("classify.") and describes(root, records[other], task)]
+        for other in classifiers:
+            column = "class" if len(classifiers) == 1 else f"class_{other.split('.')[1].replace('-', '_')}"
+            classes = read_all(root, records[other], good).rename(columns={"class": column})
+            table = table.merge(classes, on=["image", "t", "label"], how="left")
+        found.append(table)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["image", "object", "t", "label"])
+
+
+def describes(root: Path, records: dict[str, Record], task: str) -> bool:
+    """Whether a classify task's classes are those of a quantify task's objects."""
+    made = [record for record in records.values() if record.status == "ok"]
+    return bool(made) and tables.read_statement(root / made[0].artifact)["objects"] == task
+
+
+def read_spots(root: Path, records: dict[str, dict[str, Record]], good: list[str]) -> "pd.DataFrame":
+    """Spots of all detect tasks that find points."""
+    import pandas as pd
+
+    found = []
+    for key in (key for key in records if key.startswith("detect.")):
+        table = read_all(root, records[key], good)
+        if "x" in table:
+            found.append(table.assign(object=key.split(".")[1]))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def read_all(root: Path, records: dict[str, Record], good: list[str]) -> "pd.DataFrame":
+    """One task's tables of all usable images, in the order of the sheet."""
+    import pandas as pd
+
+    made = [records[image] for image in good if records[image].status == "ok"]
+    parts = [tables.read_table(root / record.artifact) for record in made]
+    for part in parts:
+        part.attrs = {}  # pandas compares them at each concat
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["image", "t", "label"])
+
+
+def write_both(root: Path, name: str, table: "pd.DataFrame") -> None:
+    """Parquet and CSV, each whole or not at all."""
+    from ..manifests import replacing
+
+    with replacing(root / f"{name}.parquet") as temporary:
+        tables.write_table(temporary, table)
+    write_csv(root / f"{name}.csv", table)
+
+
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """CSV, whole or not at all."""
+    from ..manifests import replacing
+
+    with replacing(path) as temporary:
+        tables.write_csv(temporary, table)
+
+
+def write_quarantine(path: Path, rows: list[Row], standing: dict[str, Record]) -> None:
+    """One line an image that is not ok: what is wrong, where, and with which file."""
+    from ..manifests import replacing
+
+    lines = ["image\tstatus\tcode\tmessage\tpath"]
+    for row in rows:
+        record = standing[row.id]
+        if record.status != "ok":
+            cells = (row.id, record.status, record.code, record.message, row.path)
+            lines.append("\t".join(" ".join(cell.split()) for cell in cells))
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,179 @@
+"""Summaries: tables of objects and spots -> numbers an image and a group, each with its interval."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import statistics
+from ..settings import settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEY_COLUMNS = r"area_um2|volume_um3|n_.*|nucleus_cytoplasm_ratio_.*|ring_ratio_.*|intensity_mean_.*"
+MIN_CLUSTERS = 5  # fewer images or subjects than this cannot be resampled
+
+
+@settings
+class Fit:
+    """A dose-response curve: the image's median of a column of objects against a number of the sheet."""
+
+    object: str
+    """The quantify task."""
+    y: str
+    """A column of its objects."""
+    x: str
+    """A column of the sheet: dose, concentration, time."""
+
+
+def column_name(text: str) -> str:
+    """A class or task as part of a column's name."""
+    return re.sub(r"\W+", "_", str(text))
+
+
+def class_names(objects: "pd.DataFrame") -> list[str]:
+    """Classes that occur, in alphabetical order."""
+    return sorted(objects["class"].dropna().unique()) if "class" in objects else []
+
+
+def key_columns(objects: "pd.DataFrame", wanted: list[str] | None) -> list[str]:
+    """Columns whose mean is worth a column of images.csv."""
+    names = [name for name in objects if re.fullmatch(KEY_COLUMNS, str(name))]
+    return [name for name in (wanted or names) if name in objects and objects[name].notna().any()]
+
+
+def summarise_images(
+    images: "pd.DataFrame",
+    objects: "pd.DataFrame",
+    spots: "pd.DataFrame",
+    measured: Mapping[str, set[str]],
+    means: list[str] | None,
+) -> "pd.DataFrame":
+    """The images with their counts, fractions and means; empty where a task passed over an image.
+
+    `measured`: task (of quantify, or of detect for spots) -> the images that it measured.
+    """
+    import pandas as pd
+
+    parts = [images]
+    for kind, table in objects.groupby("object", sort=False):
+        classes, columns = class_names(table), key_columns(table, means)
+        by_image = dict(list(table.groupby("image")))
+        rows = {image: summarise_image(kind, by_image.get(image, table.iloc[:0]), classes, columns) for image in measured[kind]}
+        parts.append(pd.DataFrame([rows.get(image, {}) for image in images["image"]], index=images.index))
+    for kind, table in spots.groupby("object", sort=False) if len(spots) else ():
+        counts = table.groupby("image").size()
+        values = [counts.get(image, 0) if image in measured[kind] else np.nan for image in images["image"]]
+        parts.append(pd.DataFrame({f"n_{column_name(kind)}": values}, index=images.index))
+    return pd.concat(parts, axis=1)
+
+
+def summarise_image(kind: str, table: "pd.DataFrame", classes: list[str], columns: list[str]) -> dict[str, Any]:
+    """Counts (exact Poisson), fractions (exact binomial) and means of one image's objects of one kind."""
+    n, stem = len(table), column_name(kind)
+    row: dict[str, Any] = {f"n_{stem}": n}
+    row[f"n_{stem}_low"], row[f"n_{stem}_high"] = statistics.poisson_interval(n)
+    for name in classes:
+        hits, part = int((table["class"] == name).sum()), f"{stem}_{column_name(name)}"
+        row |= {f"n_{part}": hits, f"fraction_{part}": hits / n if n else np.nan}
+        row[f"fraction_{part}_low"], row[f"fraction_{part}_high"] = statistics.binomial_interval(hits, n)
+    return row | {f"{stem}_{name}_mean": table[name].mean() for name in columns}
+
+
+def summarise_groups(
+    images: "pd.DataFrame", objects: "pd.DataFrame", group_by: str, means: list[str] | None, seed: int
+) -> "pd.DataFrame":
+    """One row a group, kind of object, class and quantity: value, 95 % interval, and how that was found."""
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    good = images[images["status"] == "ok"]
+    groups = good.groupby(group_by, sort=True) if group_by in good else [("all", good)]
+    rows = []
+    for group, members in groups:
+        chosen = objects[objects["image"].isin(members["image"])]
+        for kind, table in chosen.groupby("object", sort=False):
+            rows += [{"group": group, "object": kind, **row} for row in summarise_group(table, members, means, rng)]
+    names = ("group", "object", "class", "quantity", "value", "low", "high", "interval", "n_images", "n_objects")
+    return pd.DataFrame(rows, columns=list(names))
+
+
+def summarise_group(
+    table: "pd.DataFrame", members: "pd.DataFrame", means: list[str] | None, rng: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    """Counts, fractions and means of one kind of object in one group of images."""
+    clusters = find_clusters(table, members)
+    for name in ("", *class_names(table)):
+        chosen = table[table["class"] == name] if name else table
+        shared = {"class": name, "n_images": len(members), "n_objects": len(chosen)}
+        low, high = statistics.poisson_interval(len(chosen))
+        yield shared | {"quantity": "count", "value": len(chosen), "low": low, "high": high, "interval": "exact Poisson"}
+        if name:
+            yield shared | {"quantity": "fraction", **estimate_fraction(chosen, table, clusters, rng)}
+        for column in key_columns(chosen, means):
+            yield shared | {"quantity": f"mean {column}", **estimate_mean(chosen, column, clusters, rng)}
+
+
+def find_clusters(table: "pd.DataFrame", members: "pd.DataFrame") -> "pd.Series":
+    """What is resampled: the subject (where the sheet has one), else the image, of each object."""
+    by = "subject" if "subject" in members else "image"
+    return table["image"].map(members.set_index("image", drop=False)[by])
+
+
+def sum_by(values: "pd.Series", clusters: "pd.Series") -> np.ndarray:
+    """Sums over clusters, in a fixed order, with zeros for clusters that have nothing."""
+    order = sorted(clusters.unique())
+    return values.groupby(clusters.loc[values.index]).sum().reindex(order, fill_value=0).to_numpy(float)
+
+
+def estimate_fraction(
+    chosen: "pd.DataFrame", table: "pd.DataFrame", clusters: "pd.Series", rng: np.random.Generator
+) -> dict[str, Any]:
+    """Share of the group's objects; between images where there are enough of them."""
+    value = len(chosen) / len(table)
+    if clusters.nunique() < MIN_CLUSTERS:
+        low, high = statistics.binomial_interval(len(chosen), len(table))
+        return {"value": value, "low": low, "high": high, "interval": "exact binomial (objects)"}
+    ones = clusters.map(lambda _: 1.0)
+    low, high = statistics.bootstrap_ratio(sum_by(ones.loc[chosen.index], clusters), sum_by(ones, clusters), rng)
+    return {"value": value, "low": low, "high": high, "interval": f"bootstrap ({clusters.name}s)"}
+
+
+def estimate_mean(
+    chosen: "pd.DataFrame", column: str, clusters: "pd.Series", rng: np.random.Generator
+) -> dict[str, Any]:
+    """Mean over the group's objects; the interval is between images, not between objects."""
+    values = chosen[column].dropna()
+    if clusters.loc[values.index].nunique() < MIN_CLUSTERS:
+        return {"value": values.mean(), "low": np.nan, "high": np.nan, "interval": f"needs {MIN_CLUSTERS} images"}
+    low, high = statistics.bootstrap_ratio(sum_by(values, clusters), sum_by(values * 0 + 1, clusters), rng)
+    return {"value": values.mean(), "low": low, "high": high, "interval": f"bootstrap ({clusters.name}s)"}
+
+
+def fit_curves(objects: "pd.DataFrame", fits: list[Fit]) -> "pd.DataFrame":
+    """One row a curve: parameters, interval of EC50, number of images."""
+    import pandas as pd
+
+    rows = []
+    for fit in fits:
+        table = objects[objects["object"] == fit.object]
+        points = table.groupby("image").agg(x=(fit.x, "first"), y=(fit.y, "median")).astype(float)
+        curve = statistics.fit_logistic(points["x"].to_numpy(), points["y"].to_numpy())
+        if curve:
+            rows.append({"object": fit.object, "y": fit.y, "x": fit.x, "n_images": len(points), **vars(curve)})
+    return pd.DataFrame(rows)
+
+
+def compare_expected(images: "pd.DataFrame") -> "pd.DataFrame":
+    """Columns `expected_<column>` of the sheet against what was measured, one row an image and column."""
+    import pandas as pd
+
+    parts = []
+    for expected in (name for name in images if str(name).startswith("expected_")):
+        column = str(expected).removeprefix("expected_")
+        if column in images:
+            part = images[["image", expected, column]].set_axis(["image", "expected", "measured"], axis=1)
+            parts.append(part.dropna().assign(column=column))
+    return pd.concat(parts, ignore_index=True)[["column", "image", "expected", "measured"]] if parts else pd.DataFrame()

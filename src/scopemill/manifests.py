@@ -1,0 +1,160 @@
+"""Manifests: what a job did, one JSON line an image; and the journal from which a killed job resumes.
+
+`results/<study>/manifests/<stage>[.<task>]/<batch>.jsonl` is the rule's output and says how things stand;
+`results/<study>/provenance/<stage>[.<task>]/<batch>.jsonl` is appended to after each image and says who made it when.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+BUFFER = 1 << 20
+
+
+@dataclass(frozen=True)
+class Record:
+    """How one image stands after one job."""
+
+    image: str
+    status: str  # ok, quarantined, skipped
+    fingerprint: str
+    code: str = ""
+    message: str = ""
+    artifact: str = ""  # path below the results folder of the study
+    size: int = 0
+    sha256: str = ""
+    seconds: float = 0.0
+    repairs: int = 0  # how often the artifact was found lost or damaged and made again
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def results_root(manifest: Path) -> Path:
+    """results/<study> of a manifest."""
+    return manifest.parents[2]
+
+
+def key_of(manifest: Path) -> str:
+    """'segment.nuclei' of results/<study>/manifests/segment.nuclei/<batch>.jsonl."""
+    return manifest.parent.name
+
+
+def journal_of(manifest: Path) -> Path:
+    """The journal that belongs to a manifest."""
+    return results_root(manifest) / "provenance" / key_of(manifest) / manifest.name
+
+
+def read_manifest(path: Path) -> dict[str, Record]:
+    """Image id -> record, in the order of the batch."""
+    with path.open(encoding="utf-8") as file:
+        return {record["image"]: Record(**record) for record in map(json.loads, file)}
+
+
+def write_manifest(path: Path, records: Iterable[Record]) -> None:
+    """Write a manifest whole, or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text("".join(json.dumps(asdict(record)) + "\n" for record in records), encoding="utf-8")
+
+
+def read_journal(path: Path) -> dict[str, Record]:
+    """The last record of each image; a line cut by a kill is passed over."""
+    records: dict[str, Record] = {}
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+                records[entry["record"]["image"]] = Record(**entry["record"])
+            except (ValueError, KeyError, TypeError):
+                continue
+    return records
+
+
+def append_journal(path: Path, entry: dict[str, Any]) -> None:
+    """Add one line in one write, so that lines of two writers do not mix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # a line that a kill cut short must not swallow this one
+    cut = path.exists() and path.stat().st_size > 0 and not ends_with_newline(path)
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        os.write(handle, (("\n" if cut else "") + json.dumps(entry) + "\n").encode())
+    finally:
+        os.close(handle)
+
+
+def ends_with_newline(path: Path) -> bool:
+    """Whether the file's last byte is a newline."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def looks_whole(record: Record, root: Path) -> bool:
+    """Cheap check, for planning: the artifact is there with its size."""
+    if record.status != "ok":
+        return True
+    try:
+        return (root / record.artifact).stat().st_size == record.size
+    except OSError:
+        return False
+
+
+def is_whole(record: Record, root: Path) -> bool:
+    """Full check, before an artifact is kept: its bytes are those that were written."""
+    return looks_whole(record, root) and (record.status != "ok" or sha256(root / record.artifact) == record.sha256)
+
+
+def repairs(manifest: Path) -> str:
+    """What a rule's params hold so that a lost artifact reruns its batch, once.
+
+    The value is the same before the loss is repaired (as it will be) and after (as recorded).
+    """
+    if not manifest.exists():
+        return ""
+    root = results_root(manifest)
+    counts = {
+        record.image: record.repairs + (not looks_whole(record, root)) for record in read_manifest(manifest).values()
+    }
+    return " ".join(f"{image}:{count}" for image, count in sorted(counts.items()) if count)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="".join(path.suffixes))
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~current_umask())
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def current_umask() -> int:
+    """The process's umask (reading it means setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BUFFER):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digest(*parts: Any) -> str:
+    """Hex digest of JSON-able values, keys sorted."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

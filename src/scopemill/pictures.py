@@ -1,0 +1,113 @@
+"""Pictures for people: arrays -> 8-bit RGB with outlines, spots and captions; PNG with a fingerprint inside."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+KEY = "scopemill"
+BY_ROLE = {
+    "nucleus": "#3f6bff", "cytoplasm": "#2e9e5b", "membrane": "#8f8f9f",
+    "spots": "#ffe14d", "brightfield": "#ffffff", "other": "#ffffff",
+}  # fmt: skip
+MARKERS = ("#ff5fa2", "#35d0d6", "#ff9a3d", "#b57bff", "#9bdc3c")
+CLASSES = ("#ff9f1c", "#2ec4ff", "#e84fd0", "#7ae582", "#ffe14d", "#ff5e5b", "#b8a1ff", "#a0c4c7")
+NO_CLASS = "#ffffff"
+
+
+def to_rgb(color: str) -> np.ndarray:
+    """'#rrggbb' -> three floats, 0 to 1."""
+    return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], np.float32) / 255
+
+
+def contrast_limits(image: np.ndarray, percentiles: Sequence[float]) -> tuple[float, float]:
+    """Intensities shown as black and as full colour; never equal."""
+    low, high = np.percentile(image, percentiles)
+    return float(low), float(high if high > low else low + 1)
+
+
+def composite(images: Sequence[np.ndarray], colors: Sequence[str], limits: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Channels (Y, X) -> one colour picture (Y, X, 3), 0 to 1, each channel added in its colour."""
+    picture = np.zeros((*images[0].shape, 3), np.float32)
+    for image, color, (low, high) in zip(images, colors, limits, strict=True):
+        picture += np.clip((image.astype(np.float32) - low) / (high - low), 0, 1)[..., None] * to_rgb(color)
+    return np.clip(picture, 0, 1)
+
+
+def draw_outlines(picture: np.ndarray, labels: np.ndarray, colors: Mapping[int, str], default: str) -> None:
+    """Draw each object's inner border, in place, in its colour."""
+    from skimage.segmentation import find_boundaries
+
+    table = np.tile(to_rgb(default), (int(labels.max(initial=0)) + 1, 1))
+    for label, color in colors.items():
+        table[label] = to_rgb(color)
+    border = find_boundaries(labels, mode="inner")
+    picture[border] = table[labels[border]]
+
+
+def fit(array: np.ndarray, zoom: float) -> np.ndarray:
+    """Nearest-neighbour rescaling of (Y, X[, 3]): pixel centres stay where they are, labels stay labels."""
+    if zoom == 1:
+        return array
+    ys, xs = (np.clip(((np.arange(max(1, round(n * zoom))) + 0.5) / zoom).astype(int), 0, n - 1) for n in array.shape[:2])
+    return array[ys[:, None], xs]
+
+
+def shrink(image: np.ndarray, zoom: float) -> np.ndarray:
+    """Rescale an intensity image: averages when it gets smaller, pixels when it gets larger."""
+    if zoom >= 1:
+        return fit(image, zoom)
+    from skimage.transform import resize
+
+    size = tuple(max(1, round(n * zoom)) for n in image.shape[:2])
+    return resize(image, (*size, *image.shape[2:]), order=1, anti_aliasing=True, preserve_range=True).astype(np.float32)
+
+
+def choose_zoom(shape: Sequence[int], at_least: int, at_most: int) -> float:
+    """Whole-number enlargement of small images, reduction of large ones."""
+    longest = max(shape)
+    return at_most / longest if longest > at_most else float(max(1, at_least // longest))
+
+
+def draw_circles(picture, points: np.ndarray, colors: Sequence[str], radius: float) -> None:
+    """Circles at (y, x) on a Pillow picture."""
+    from PIL import ImageDraw
+
+    pen = ImageDraw.Draw(picture)
+    for (y, x), color in zip(points, colors, strict=True):
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=color)
+
+
+def write_caption(picture, lines: Sequence[Sequence[tuple[str, str]]], size: int = 14):
+    """A new Pillow picture with lines of (text, colour) parts below the old one."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(size)
+    height = int(size * 1.5)
+    whole = Image.new("RGB", (picture.width, picture.height + height * len(lines) + 8), "#15171c")
+    whole.paste(picture, (0, 0))
+    pen = ImageDraw.Draw(whole)
+    for i, line in enumerate(lines):
+        x = 8.0
+        for text, color in line:
+            pen.text((x, picture.height + 4 + i * height), text, fill=color, font=font)
+            x += pen.textlength(text, font=font) + size
+    return whole
+
+
+def write_png(path: Path, picture, fingerprint: str) -> None:
+    """Save a Pillow picture; equal pictures give equal bytes."""
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    text.add_text(KEY, fingerprint)
+    picture.save(path, format="PNG", pnginfo=text)
+
+
+def read_fingerprint(path: Path) -> str | None:
+    """The fingerprint in a PNG written here."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        picture.load()
+        return picture.text.get(KEY)

@@ -1,0 +1,85 @@
+"""Provenance: which code, which versions, which machine -> hashes and facts that results carry."""
+
+import ast
+import functools
+import hashlib
+import importlib
+import os
+import platform
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+
+
+def code_hash(*modules: ModuleType) -> str:
+    """Hash of the modules' source and of all of this package that they import.
+
+    A change in another stage does not change it; a plug-in counts with its own source file.
+    """
+    files = {Path(module.__file__) for module in modules if module.__file__}
+    own = {path for path in files if path.is_relative_to(PACKAGE)}
+    closure = functools.reduce(lambda found, path: found | imported_files(path), sorted(own), frozenset(own))
+    digest = hashlib.sha256()
+    for path in sorted(files | closure, key=lambda path: path.name):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def imported_files(path: Path) -> frozenset[Path]:
+    """All files of this package that a file imports, directly or not."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        for target in direct_imports(waiting.pop()) - found:
+            found.add(target)
+            waiting.append(target)
+    return frozenset(found)
+
+
+@functools.cache
+def direct_imports(path: Path) -> frozenset[Path]:
+    """Files of this package that a file names in its import statements, inside functions too."""
+    package = path.parent.relative_to(PACKAGE).parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        base = package[: len(package) - (node.level - 1)] + tuple((node.module or "").split("."))
+        base = tuple(part for part in base if part)
+        for names in [base, *(base + (alias.name,) for alias in node.names)]:
+            target = PACKAGE.joinpath(*names)
+            for candidate in (target.with_suffix(".py"), target / "__init__.py"):
+                if names and candidate.is_file():
+                    found.add(candidate)
+    return frozenset(found)
+
+
+def run_facts(device: str) -> dict[str, Any]:
+    """Who makes these artifacts, for the journal."""
+    from . import __version__
+
+    facts = {
+        "scopemill": __version__,
+        "python": platform.python_version(),
+        "host": platform.node(),
+        "device": device,
+        "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
+        "container": os.environ.get("APPTAINER_CONTAINER", ""),
+        "command": sys.argv[1:],
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+@functools.cache
+def _modules_of(stage: str, method: ModuleType | None) -> tuple[ModuleType, ...]:
+    module = importlib.import_module(f"scopemill.{stage}.stage")
+    return (module, method) if method else (module,)
+
+
+def task_code_hash(task: Any) -> str:
+    """Hash of the code of a study's task: its stage and its method."""
+    return code_hash(*_modules_of(task.stage, task.method.module if task.method else None))

@@ -1,0 +1,171 @@
+"""Report: the study's tables, manifests and QC pictures -> one self-contained report.html."""
+
+import base64
+import io
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..manifests import Record, read_manifest, replacing
+from ..settings import settings
+from ..sheet import make_batches, read_sheet
+from ..tables import read_csv, read_table
+from . import plots
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOG = logging.getLogger("scopemill")
+
+
+@settings
+class Settings:
+    """What the report shows."""
+
+    tasks: tuple[str, ...] = ()
+    """Set by the workflow: the tasks of the study."""
+    group_by: str = "group"
+    """Column of the sheet by which plots are grouped; that of `gather` when not given."""
+    plots: tuple[str, ...] | None = None
+    """Columns of objects whose distribution is plotted; a sensible choice when not given."""
+    max_thumbnails: int = 200
+    """Pictures in the gallery; of a larger study every n-th image is shown."""
+    thumbnail_px: int = 420
+    """Width of a thumbnail."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The study's tables, as gather wrote them; those that it did not write are empty."""
+
+    objects: "pd.DataFrame"
+    images: "pd.DataFrame"
+    summary: "pd.DataFrame"
+    quarantine: "pd.DataFrame"
+    fits: "pd.DataFrame"
+    comparison: "pd.DataFrame"
+
+
+def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> None:
+    """Write the report."""
+    root = out.parent
+    batches = list(make_batches(read_sheet(sheet), images_per_batch))
+    read = read_tables(root)
+    page = render(
+        study=root.name,
+        version=__version__,
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        counts=count_status(read.images),
+        quarantine=read.quarantine.to_dict("records"),
+        figures=list(plots.make_figures(read, settings)),
+        comparison=list(summarise_comparison(read.comparison)),
+        fits=read.fits.to_dict("records"),
+        summary=read.summary.to_dict("records"),
+        gallery=list(make_gallery(root, read.images, settings)),
+        timing=list(time_tasks(root, [*settings.tasks, "qc"], batches)),
+        notes=list(find_notes(root, batches)),
+    )
+    with replacing(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    LOG.info("wrote %s (%.1f MB)", out, len(page) / 1e6)
+
+
+def render(**values: Any) -> str:
+    """Fill the page; whatever comes from files is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("scopemill.report", ".")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["number"] = format_number
+    return environment.get_template("page.html").render(**values)
+
+
+def format_number(value: Any) -> str:
+    """Four significant digits; a dash for what is missing."""
+    if isinstance(value, (int, float)):
+        return "–" if value != value else f"{value:.4g}"
+    return str(value)
+
+
+def read_tables(root: Path) -> Tables:
+    """The tables that gather wrote."""
+    import pandas as pd
+
+    def optional(name: str) -> "pd.DataFrame":
+        return read_csv(root / name) if (root / name).exists() else pd.DataFrame()
+
+    quarantine = pd.read_csv(root / "quarantine.tsv", sep="\t", dtype=str, keep_default_na=False)
+    objects = read_table(root / "objects.parquet")
+    images, summary = read_csv(root / "images.csv"), read_csv(root / "summary.csv")
+    return Tables(objects, images, summary, quarantine, optional("fits.csv"), optional("comparison.csv"))
+
+
+def count_status(images: "pd.DataFrame") -> dict[str, int]:
+    """Images in all, and by status."""
+    counts = images["status"].value_counts()
+    return {"all": len(images), **{name: int(counts.get(name, 0)) for name in ("ok", "quarantined", "skipped")}}
+
+
+def summarise_comparison(comparison: "pd.DataFrame") -> Iterator[dict[str, Any]]:
+    """Known against measured, summed over the images, one line a column."""
+    for column, table in comparison.groupby("column") if len(comparison) else ():
+        expected, measured = float(table["expected"].sum()), float(table["measured"].sum())
+        yield {
+            "column": column, "n_images": len(table), "expected": expected, "measured": measured,
+            "difference": measured / expected - 1 if expected else float("nan"),
+        }  # fmt: skip
+
+
+def make_gallery(root: Path, images: "pd.DataFrame", settings: Settings) -> Iterator[dict[str, str]]:
+    """Thumbnails of usable images, as data, each with a link to the picture."""
+    usable = [image for image in images.loc[images["status"] == "ok", "image"] if (root / "qc" / f"{image}.png").exists()]
+    every = -(-len(usable) // max(1, settings.max_thumbnails))
+    group = dict(zip(images["image"], images.get(settings.group_by, images["status"]), strict=True))
+    for image in usable[:: max(1, every)]:
+        source = root / "qc" / f"{image}.png"
+        yield {"image": image, "group": str(group[image]), "data": make_thumbnail(source, settings.thumbnail_px)}
+
+
+def make_thumbnail(path: Path, width: int) -> str:
+    """A small JPEG in base64."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        picture = picture.convert("RGB")
+        picture.thumbnail((width, width))
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=82)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def time_tasks(root: Path, tasks: list[str], batches: list[str]) -> Iterator[dict[str, Any]]:
+    """Images and seconds of each task, by its manifests."""
+    for key in tasks:
+        records = list(read_records(root, key, batches))
+        made = [record.seconds for record in records if record.status == "ok"]
+        yield {
+            "task": key, "ok": len(made), "other": len(records) - len(made),
+            "seconds": sum(made), "per_image": sum(made) / max(1, len(made)), "slowest": max(made, default=0.0),
+        }  # fmt: skip
+
+
+def read_records(root: Path, key: str, batches: list[str]) -> Iterator[Record]:
+    """All records of a task."""
+    for batch in batches:
+        yield from read_manifest(root / "manifests" / key / f"{batch}.jsonl").values()
+
+
+def find_notes(root: Path, batches: list[str]) -> Iterator[str]:
+    """What a reader should know of the images: channels without signal, sizes that are not known."""
+    records = [record for record in read_records(root, "convert", batches) if record.status == "ok"]
+    unknown = sum(record.facts.get("pixel_size_um") is None for record in records)
+    if unknown:
+        yield f"The pixel size of {unknown} images is unknown: there, settings in um count pixels, and columns in um are absent."
+    flat = {record.image: record.facts["flat_channels"] for record in records if record.facts.get("flat_channels")}
+    if flat:
+        yield f"Channels with one value only: {json.dumps(dict(list(flat.items())[:10]))}"

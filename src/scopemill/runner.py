@@ -1,0 +1,204 @@
+"""Runner: the one loop over a batch. Resume, quarantine, atomic writes, progress and log live here only.
+
+For each image: keep its artifact if that is whole and has the right fingerprint; else let the stage's
+`carry(job, settings, method)` make it in a temporary file that then takes its place. `DataError` quarantines
+the image, `Skip` passes over it; anything else ends the job, so that it is tried again.
+"""
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import manifests, provenance
+from .errors import DataError, Skip
+from .manifests import Record
+from .progress import Progress
+from .settings import Method, references
+from .sheet import Row, raw_state
+
+LOG = logging.getLogger("scopemill")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image as a stage sees it."""
+
+    image: str
+    output: Path  # write the artifact here
+    fingerprint: str  # and put this into it
+    inputs: Mapping[str, Path]  # artifacts of this image, by task key ("convert", "segment.nuclei")
+    row: Row | None = None  # of the sheet; for convert only
+    records: Mapping[str, Record] = field(default_factory=dict)  # what the tasks before said of this image
+    device: str = "auto"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one job is asked to do."""
+
+    stage: Any  # the stage's module
+    task: str
+    settings: Any
+    method: Method | None
+    manifest: Path
+    images: list[str]
+    rows: Mapping[str, Row]
+    upstream: Mapping[str, Mapping[str, Record]]  # by task key, by image
+    device: str = "auto"
+    threads: int = 1
+
+    @property
+    def root(self) -> Path:
+        """The results folder of the study."""
+        return manifests.results_root(self.manifest)
+
+
+def run_batch(batch: Batch) -> list[Record]:
+    """Bring every image of the batch up to date, then write the manifest."""
+    journal = manifests.journal_of(batch.manifest)
+    known = manifests.read_journal(journal)
+    common = common_fingerprint(batch)
+    facts = provenance.run_facts(batch.device)
+    progress = Progress(f"{manifests.key_of(batch.manifest)} {batch.manifest.stem}", len(batch.images))
+    records, made = [], 0
+    for image in batch.images:
+        record, is_new = bring_up_to_date(batch, image, known.get(image), common)
+        if is_new:
+            made += 1
+            manifests.append_journal(journal, {"record": dataclasses.asdict(record), "run": facts})
+        records.append(record)
+        progress.step()
+    manifests.write_manifest(batch.manifest, records)
+    LOG.info("%s: %d made, %d kept, wrote %s", progress.title, made, len(records) - made, batch.manifest)
+    return records
+
+
+def common_fingerprint(batch: Batch) -> str:
+    """What all images of the batch share: settings, models and code."""
+    modules = [batch.stage, *([batch.method.module] if batch.method else [])]
+    return manifests.digest(comparable_settings(batch), provenance.code_hash(*modules))
+
+
+def comparable_settings(batch: Batch) -> dict[str, Any]:
+    """The settings, with each model folder replaced by what is in it."""
+    values = dataclasses.asdict(batch.settings)
+    if batch.method:
+        models = {key for kind, _, key in references(batch.method.settings) if kind == "model"}
+        values["method"] = {
+            key: model_digest(Path(value)) if key in models else value for key, value in batch.method.as_dict().items()
+        }
+    return values
+
+
+def model_digest(folder: Path) -> str:
+    """Hash of a model folder's description and weights."""
+    return manifests.digest(*(manifests.sha256(folder / name) for name in ("model.yaml", "weights.safetensors")))
+
+
+def bring_up_to_date(batch: Batch, image: str, known: Record | None, common: str) -> tuple[Record, bool]:
+    """The image's record, and whether anything had to be done for it."""
+    upstream = {key: records[image] for key, records in batch.upstream.items()}
+    row = batch.rows.get(image)
+    inputs = {key: record.fingerprint for key, record in upstream.items()}
+    fingerprint = manifests.digest(common, image, inputs, raw_fingerprint(row))
+    if known and known.fingerprint == fingerprint and manifests.is_whole(known, batch.root):
+        return known, False
+    if not known and (found := find_artifact(batch, image, fingerprint)):
+        return found, True
+    lost = bool(known) and not manifests.is_whole(known, batch.root)
+    record = make(batch, image, upstream, row, fingerprint)
+    return dataclasses.replace(record, repairs=known.repairs + lost if known else 0), True
+
+
+def raw_fingerprint(row: Row | None) -> list[Any]:
+    """What of the sheet and the raw file goes into a converted image."""
+    return [] if row is None else [raw_state(row), row.scene, row.pixel_size_um, row.z_step_um, row.exclude]
+
+
+def artifact_path(batch: Batch, image: str) -> Path:
+    """Where the image's artifact belongs."""
+    return batch.root / batch.stage.ARTIFACT.format(task=batch.task, image=image)
+
+
+def find_artifact(batch: Batch, image: str, fingerprint: str) -> Record | None:
+    """A record for an artifact that is there although the journal is lost."""
+    path = artifact_path(batch, image)
+    if not path.exists() or read_fingerprint(path) != fingerprint:
+        return None
+    return finished(batch, image, fingerprint, 0.0, {})
+
+
+def read_fingerprint(path: Path) -> str | None:
+    """The fingerprint inside an artifact; None when it has none that can be read."""
+    from . import images, patches, pictures, tables
+
+    readers = {
+        ".tif": lambda: images.Image(path).meta.fingerprint,
+        ".h5": lambda: patches.Patches(path).meta.fingerprint,
+        ".parquet": lambda: tables.read_statement(path)["fingerprint"],
+        ".png": lambda: pictures.read_fingerprint(path),
+    }
+    try:
+        return readers[path.suffix]()
+    except Exception as error:  # whatever is wrong with it, it is made again
+        LOG.warning("%s: not readable (%s); it is made again", path, error)
+        return None
+
+
+def make(
+    batch: Batch, image: str, upstream: Mapping[str, Record], row: Row | None, fingerprint: str
+) -> Record:
+    """Let the stage make the artifact; say how it went."""
+    start = time.perf_counter()
+    path = artifact_path(batch, image)
+    try:
+        stop_if_unusable(batch, upstream, row)
+        inputs = {key: batch.root / record.artifact for key, record in upstream.items() if record.artifact}
+        with manifests.replacing(path) as output:
+            job = Job(image, output, fingerprint, inputs, row, upstream, batch.device, batch.threads)
+            facts = batch.stage.carry(job, batch.settings, batch.method)
+    except (DataError, Skip) as reason:
+        path.unlink(missing_ok=True)  # what stood there was made from something else
+        status = "quarantined" if isinstance(reason, DataError) else "skipped"
+        LOG.warning("%s %s: %s: %s", image, status, reason.code, reason)
+        return Record(image, status, fingerprint, reason.code, str(reason), seconds=seconds_since(start))
+    return finished(batch, image, fingerprint, seconds_since(start), facts)
+
+
+def stop_if_unusable(batch: Batch, upstream: Mapping[str, Record], row: Row | None) -> None:
+    """Raise Skip when the sheet excludes the image or a task before has no artifact of it."""
+    if row is not None and row.exclude:
+        raise Skip("EXCLUDED", f"excluded in the sheet: {row.exclude}")
+    for key, record in upstream.items():
+        if record.status == "ok" or (key != "convert" and getattr(batch.stage, "TAKES_WHAT_THERE_IS", False)):
+            continue
+        raise Skip("UPSTREAM", f"{key} has nothing of this image ({record.status}, {record.code})")
+
+
+def finished(batch: Batch, image: str, fingerprint: str, seconds: float, facts: dict[str, Any] | None) -> Record:
+    """The record of an artifact that is in its place."""
+    path = artifact_path(batch, image)
+    return Record(
+        image, "ok", fingerprint,
+        artifact=path.relative_to(batch.root).as_posix(),
+        size=path.stat().st_size,
+        sha256=manifests.sha256(path),
+        seconds=seconds,
+        facts=json.loads(json.dumps(facts or {})),
+    )  # fmt: skip
+
+
+def seconds_since(start: float) -> float:
+    """Rounded, so that manifests stay readable."""
+    return round(time.perf_counter() - start, 3)
+
+
+def read_upstream(paths: Iterable[Path]) -> dict[str, dict[str, Record]]:
+    """Manifests of the tasks before -> records by task key and image."""
+    return {manifests.key_of(path): manifests.read_manifest(path) for path in paths}

@@ -1,0 +1,170 @@
+"""The image sheet: a table, one row an image -> rows of text, checked, and their batches.
+
+Everything is read as text (`001` stays `001`); messages name file, line, column and cure.
+"""
+
+import csv
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .settings import ConfigError, nearest
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+NOT_IDS = {"na", "nan", "null", "none", "n-a", "true", "false", "inf"}  # other programs read these as no text
+OWN_COLUMNS = ("id", "path", "batch", "scene", "pixel_size_um", "z_step_um", "exclude")
+TAKEN = {"image", "label", "object", "status", "t"}  # columns of the result tables
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of the study."""
+
+    id: str
+    path: str
+    line: int
+    batch: str = ""
+    scene: str = ""
+    pixel_size_um: str = ""
+    z_step_um: str = ""
+    exclude: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def read_sheet(path: Path) -> list[Row]:
+    """Read and check a sheet (.tsv or .csv); paths in it are relative to its folder.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, not only the first.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such image sheet; `scopemill init` writes one") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text; save it as 'Text (tab delimited), UTF-8'") from None
+    lines = text.splitlines()
+    delimiter = "," if path.suffix == ".csv" else "\t"
+    header = next(csv.reader(lines[:1], delimiter=delimiter), [])
+    check_header(path, header)
+    table = csv.reader(lines[1:], delimiter=delimiter)
+    records = [(table.line_num + 1, cells) for cells in table if any(cell.strip() for cell in cells)]
+    rows, problems = [], []
+    for line, cells in records:
+        if len(cells) != len(header):
+            problems.append(f"{path}, line {line}: {len(cells)} cells, the header has {len(header)}")
+            continue
+        rows.append(make_row(line, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
+    problems += [f"{path}, line {row.line}, {text}" for row in rows for text in find_faults(row)]
+    problems += find_doubles(path, rows)
+    if not rows and not problems:
+        problems.append(f"{path}: no images; add a row for each")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return [with_path(row, path.parent) for row in rows]
+
+
+def check_header(path: Path, header: list[str]) -> None:
+    """Refuse a header without id and path, or with names that tables cannot hold."""
+    problems = []
+    for name in ("id", "path"):
+        if name not in header:
+            problems.append(f"{path}, line 1: no column '{name}'{nearest(name, header)}")
+    for name in header:
+        if not COLUMN.fullmatch(name):
+            problems.append(f"{path}, line 1: column {name!r}: use letters, digits and _ only")
+        elif name in TAKEN:
+            problems.append(f"{path}, line 1: column '{name}' is a column of the results; rename it")
+    for name in {name for name in header if header.count(name) > 1}:
+        problems.append(f"{path}, line 1: column '{name}' stands there twice")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def make_row(line: int, cells: dict[str, str]) -> Row:
+    """Cells by column name -> a row; columns that are not Scopemill's own are metadata."""
+    own = {name: cells.pop(name, "") for name in OWN_COLUMNS}
+    return Row(line=line, metadata=cells, **own)
+
+
+def find_faults(row: Row) -> list[str]:
+    """What is wrong with one row, as 'column x: fault; cure'."""
+    faults = []
+    if not ID.fullmatch(row.id):
+        faults.append(f"column id: {row.id!r}: use 1 to 64 letters, digits, - and _; no spaces, dots or slashes")
+    elif row.id.lower() in NOT_IDS:
+        faults.append(f"column id: {row.id!r} is read as 'no value' by other programs; choose another name")
+    if not row.path:
+        faults.append("column path: empty; name the image file")
+    if row.batch and not ID.fullmatch(row.batch):
+        faults.append(f"column batch: {row.batch!r}: use letters, digits, - and _")
+    for name in ("pixel_size_um", "z_step_um"):
+        text = getattr(row, name)
+        if text and not is_positive(text) and not (name == "pixel_size_um" and text == "unknown"):
+            faults.append(f"column {name}: {text!r} is no positive number of micrometres (nor 'unknown')")
+    return faults
+
+
+def is_positive(text: str) -> bool:
+    """Whether the text is a finite number above zero."""
+    try:
+        return 0 < float(text) < float("inf")
+    except ValueError:
+        return False
+
+
+def find_doubles(path: Path, rows: list[Row]) -> list[str]:
+    """Ids that stand in several rows (file systems may not tell A from a)."""
+    first: dict[str, Row] = {}
+    doubles = []
+    for row in rows:
+        other = first.setdefault(row.id.lower(), row)
+        if other is not row:
+            doubles.append(f"{path}, line {row.line}, column id: '{row.id}' is taken by line {other.line}")
+    return doubles
+
+
+def with_path(row: Row, folder: Path) -> Row:
+    """The row with its path resolved against the sheet's folder."""
+    return Row(**{**row.__dict__, "path": str(folder / row.path)})
+
+
+def make_batches(rows: list[Row], images_per_batch: int) -> dict[str, list[Row]]:
+    """Batch name -> its rows: by the column `batch`, else consecutive rows."""
+    batches: dict[str, list[Row]] = {}
+    unnamed = [row for row in rows if not row.batch]
+    for row in rows:
+        if row.batch:
+            batches.setdefault(row.batch, []).append(row)
+    for start in range(0, len(unnamed), images_per_batch):
+        batches[f"b{start // images_per_batch:04d}"] = unnamed[start : start + images_per_batch]
+    return batches
+
+
+def choose_images_per_batch(n_images: int, rules_per_batch: int, max_jobs: int = 900) -> int:
+    """Few images: some batches for all cores; many: 50 or more a batch and never over `max_jobs` jobs."""
+    for size, at_most in ((2, 8), (5, 40), (10, 100), (25, 250)):
+        if n_images <= at_most:
+            return size
+    size = 50
+    while -(-n_images // size) * rules_per_batch > max_jobs:
+        size *= 2
+    return size
+
+
+def raw_state(row: Row) -> str:
+    """What tells that a raw file was replaced: its size and time (of all files, for a pattern)."""
+    path = Path(row.path)
+    paths = [path] if "{" not in path.name else sorted(path.parent.glob(re.sub(r"\{\w+\}", "*", path.name)))
+    states = []
+    for one in paths:
+        try:
+            stat = one.stat()
+            states.append(f"{one.name} {stat.st_size} {stat.st_mtime_ns}")
+        except OSError:
+            states.append(f"{one.name} missing")
+    return hashlib.sha256("\n".join(states).encode()).hexdigest()[:16]

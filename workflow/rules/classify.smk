@@ -1,0 +1,22 @@
+"""Classify. Inputs: measured objects. Outputs: one table of classes an image and task."""
+
+
+rule classify:
+    input:
+        upstream("classify"),
+    output:
+        "<results>/manifests/classify.{task}/{batch}.jsonl",
+    log:
+        "<logs>/classify.{task}/{batch}.log",
+    benchmark:
+        "<benchmarks>/classify.{task}/{batch}.tsv"
+    resources:
+        mem_mb=memory_mb,
+        runtime=60,
+    params:
+        settings=settings("classify"),
+        code=code("classify"),
+        lost=lost("classify"),
+    shell:
+        "scopemill classify --task {wildcards.task} --in {input} --out {output}"
+        " --settings {params.settings:q} 2> {log}"

@@ -1,0 +1,103 @@
+"""Helpers of the rules: the checked study, and what a rule asks of it. No rules here."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from scopemill import __version__
+from scopemill.manifests import digest, repairs
+from scopemill.provenance import task_code_hash
+from scopemill.settings import ConfigError
+from scopemill.sheet import raw_state
+from scopemill.study import load_study
+
+CONTAINER = f"containers/scopemill-cpu_{__version__}.sif"
+
+try:
+    STUDY = load_study(config, Path(workflow.configfiles[-1]))
+except ConfigError as error:
+    sys.exit(f"\n{error}\n")
+
+
+wildcard_constraints:
+    task=r"[A-Za-z][A-Za-z0-9_-]*",
+    batch=r"[A-Za-z0-9][A-Za-z0-9_-]*",
+
+
+def task_of(rule, wildcards):
+    """The task that a job of a rule is about."""
+    return STUDY.tasks[
+        f"{rule}.{wildcards.task}" if "task" in wildcards.keys() else rule
+    ]
+
+
+def upstream(rule):
+    """Manifests, for the job's batch, of the tasks that its task reads from."""
+
+    def manifests_of(wildcards):
+        return [
+            f"<results>/manifests/{key}/{wildcards.batch}.jsonl"
+            for key in task_of(rule, wildcards).needs
+        ]
+
+    return manifests_of
+
+
+def settings(rule):
+    """The task's settings as JSON: what changes them reruns the job."""
+    return lambda wildcards: json.dumps(asdict(task_of(rule, wildcards).settings))
+
+
+def code(rule):
+    """Hash of the code that the job will run: what changes it reruns the job."""
+    return lambda wildcards: task_code_hash(task_of(rule, wildcards))
+
+
+def lost(rule):
+    """Which artifacts of the batch are gone: losing one reruns the job, which restores it."""
+
+    def lost_of(wildcards):
+        key = task_of(rule, wildcards).key
+        return repairs(
+            Path(
+                f"results/{STUDY.config.study}/manifests/{key}/{wildcards.batch}.jsonl"
+            )
+        )
+
+    return lost_of
+
+
+def raw_files(wildcards):
+    """Rows and state of the batch's raw files: a new or replaced one reruns the job."""
+    return digest(
+        [
+            (asdict(row) | {"line": 0}, raw_state(row))
+            for row in STUDY.batches[wildcards.batch]
+        ]
+    )
+
+
+def sheet_rows(wildcards):
+    """The whole sheet: its metadata are in the study's tables."""
+    return digest([asdict(row) | {"line": 0} for row in STUDY.rows])
+
+
+def memory_mb(wildcards, attempt):
+    """Room for the largest raw file of the batch, decoded several times over; more with each attempt."""
+    sizes = [
+        Path(row.path).stat().st_size
+        for row in STUDY.batches[wildcards.batch]
+        if Path(row.path).is_file()
+    ]
+    return int(attempt * (1000 + 8 * max(sizes, default=0) / 1e6))
+
+
+def all_manifests(wildcards):
+    """Every manifest of the study."""
+    keys = STUDY.tasks["gather"].needs
+    return [
+        f"<results>/manifests/{key}/{batch}.jsonl"
+        for key in keys
+        for batch in STUDY.batches
+    ]

@@ -1,0 +1,22 @@
+"""Detect. Inputs: labels or images. Outputs: one table of objects or spots an image and task."""
+
+
+rule detect:
+    input:
+        upstream("detect"),
+    output:
+        "<results>/manifests/detect.{task}/{batch}.jsonl",
+    log:
+        "<logs>/detect.{task}/{batch}.log",
+    benchmark:
+        "<benchmarks>/detect.{task}/{batch}.tsv"
+    resources:
+        mem_mb=memory_mb,
+        runtime=60,
+    params:
+        settings=settings("detect"),
+        code=code("detect"),
+        lost=lost("detect"),
+    shell:
+        "scopemill detect --task {wildcards.task} --in {input} --out {output}"
+        " --settings {params.settings:q} 2> {log}"
