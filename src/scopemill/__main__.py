@@ -42,8 +42,12 @@ def make_parser() -> argparse.ArgumentParser:
     for stage, purpose in {**BATCH_STAGES, **STUDY_STAGES}.items():
         one = verbs.add_parser(stage, help=purpose, description=purpose)
         one.add_argument("--task", default="", help="name of the task in the config")
-        one.add_argument("--in", dest="inputs", nargs="*", type=Path, default=[], metavar="MANIFEST")
-        one.add_argument("--out", type=Path, required=True, help="manifest (or table, report) to write")
+        one.add_argument(
+            "--in", dest="inputs", nargs="*", type=Path, default=[], metavar="MANIFEST"
+        )
+        one.add_argument(
+            "--out", type=Path, required=True, help="manifest (or table, report) to write"
+        )
         one.add_argument("--settings", default="{}", help="JSON, as in the config")
         one.add_argument("--sheet", type=Path, help="image sheet (convert and gather)")
         one.add_argument("--images-per-batch", type=int, default=50)
@@ -98,7 +102,12 @@ def run_batch_stage(stage, settings, method, options: argparse.Namespace) -> Non
         batch = make_batches(read_sheet(options.sheet), options.images_per_batch)[options.out.stem]
         rows = {row.id: row for row in batch}
     images = list(rows or upstream["convert"])
-    shared = {"rows": rows, "upstream": upstream, "device": options.device, "threads": options.threads}
+    shared = {
+        "rows": rows,
+        "upstream": upstream,
+        "device": options.device,
+        "threads": options.threads,
+    }
     run_batch(Batch(stage, options.task, settings, method, options.out, images, **shared))
 
 

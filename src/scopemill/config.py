@@ -19,7 +19,9 @@ class Channel:
 
     source: int | str
     """Its index in the file (from 0), its name there, or what stands for {channel} in the path."""
-    role: Literal["nucleus", "cytoplasm", "membrane", "marker", "spots", "brightfield", "other"] = "other"
+    role: Literal["nucleus", "cytoplasm", "membrane", "marker", "spots", "brightfield", "other"] = (
+        "other"
+    )
     """What it shows."""
     color: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] | None = None
     """Its colour in pictures, as #rrggbb; chosen by role when not given."""
@@ -102,7 +104,10 @@ def merge(base: Any, over: Any, key: str = "") -> Any:
 
 def find_recipe(name: str, folders: list[Path]) -> Path:
     """A recipe's file, by name or by path."""
-    candidates = [folder / f"{name}.yaml" for folder in folders] + [Path(name), *(folder / name for folder in folders)]
+    candidates = [folder / f"{name}.yaml" for folder in folders] + [
+        Path(name),
+        *(folder / name for folder in folders),
+    ]
     for candidate in candidates:
         if candidate.is_file():
             return candidate

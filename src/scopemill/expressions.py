@@ -11,7 +11,12 @@ import numpy as np
 
 from .settings import ConfigError
 
-BINARY = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+BINARY = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 COMPARE = {
     ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Lt: operator.lt,
     ast.LtE: operator.le, ast.Eq: operator.eq, ast.NotEq: operator.ne,
@@ -32,12 +37,27 @@ def parse(text: str) -> ast.expr:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError:
-        raise ConfigError(f"cannot read the rule {text!r}; write for instance 'intensity_mean_CD3 > 400'") from None
-    allowed = (ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.BinOp, ast.Compare, ast.Name, ast.Load)
+        raise ConfigError(
+            f"cannot read the rule {text!r}; write for instance 'intensity_mean_CD3 > 400'"
+        ) from None
+    allowed = (
+        ast.BoolOp,
+        ast.And,
+        ast.Or,
+        ast.UnaryOp,
+        ast.Not,
+        ast.USub,
+        ast.BinOp,
+        ast.Compare,
+        ast.Name,
+        ast.Load,
+    )
     for node in ast.walk(tree):
         number = isinstance(node, ast.Constant) and isinstance(node.value, (int, float))
         if not number and not isinstance(node, allowed + tuple(BINARY) + tuple(COMPARE)):
-            raise ConfigError(f"the rule {text!r} may hold columns, numbers, comparisons, and, or, not, + - * / only")
+            raise ConfigError(
+                f"the rule {text!r} may hold columns, numbers, comparisons, and, or, not, + - * / only"
+            )
     return tree
 
 
@@ -69,5 +89,7 @@ def _evaluate(node: ast.expr, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             values = [_evaluate(value, columns) for value in (left, *comparators)]
             pairs = zip(ops, values[:-1], values[1:], strict=True)
-            return np.logical_and.reduce([COMPARE[type(op)](one, other) for op, one, other in pairs])
+            return np.logical_and.reduce(
+                [COMPARE[type(op)](one, other) for op, one, other in pairs]
+            )
     raise AssertionError(node)

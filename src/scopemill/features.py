@@ -23,7 +23,10 @@ INTENSITY = ("mean", "std", "min", "max", "median")
 
 
 def measure(
-    labels: np.ndarray, channels: Mapping[str, np.ndarray], spacing: tuple[float, ...], with_um: bool = True
+    labels: np.ndarray,
+    channels: Mapping[str, np.ndarray],
+    spacing: tuple[float, ...],
+    with_um: bool = True,
 ) -> "pd.DataFrame":
     """Measure every object of a 2-D or 3-D label image.
 
@@ -37,7 +40,9 @@ def measure(
     image = np.stack(list(channels.values()), axis=-1) if channels else None
     # 2-D stays in pixels (and is scaled below); a voxel has no one length
     step = {} if labels.ndim == 2 else {"spacing": spacing}
-    found = skimage_measure.regionprops_table(labels.astype(np.int64), image, properties=properties, **step)
+    found = skimage_measure.regionprops_table(
+        labels.astype(np.int64), image, properties=properties, **step
+    )
     table = pd.DataFrame(found)
     names = {
         f"intensity_{statistic}-{i}": f"intensity_{statistic}_{name}"
@@ -65,7 +70,9 @@ def add_um(table: "pd.DataFrame", spacing: tuple[float, ...], with_um: bool) -> 
     return table
 
 
-def mean_within(parts: np.ndarray, image: np.ndarray, ids: np.ndarray, background: float = 0.0) -> np.ndarray:
+def mean_within(
+    parts: np.ndarray, image: np.ndarray, ids: np.ndarray, background: float = 0.0
+) -> np.ndarray:
     """Mean of `image` less `background` over each label of `parts`; NaN where a label has no pixel."""
     n = int(max(parts.max(initial=0), ids.max(initial=0))) + 1
     counts = np.bincount(parts.ravel(), minlength=n)[ids]
@@ -74,11 +81,14 @@ def mean_within(parts: np.ndarray, image: np.ndarray, ids: np.ndarray, backgroun
         return sums / np.where(counts, counts, np.nan) - background
 
 
-def ring_around(labels: np.ndarray, distance_um: float, spacing: tuple[float, ...]) -> np.ndarray:
-    """Labels of a ring of this width around each object, not reaching into others."""
+def ring_around(
+    labels: np.ndarray, gap_um: float, width_um: float, spacing: tuple[float, ...]
+) -> np.ndarray:
+    """Labels of a ring of this width around each object, beginning `gap_um` away, not reaching into others."""
     from skimage.segmentation import expand_labels
 
-    return np.where(labels == 0, expand_labels(labels, distance_um, spacing=spacing), 0)
+    inner = expand_labels(labels, gap_um, spacing=spacing) if gap_um else labels
+    return np.where(inner == 0, expand_labels(labels, gap_um + width_um, spacing=spacing), 0)
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

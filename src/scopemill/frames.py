@@ -26,7 +26,9 @@ class Frame:
     meta: Meta
     t: int = 0
     patches: Callable[[str], Any] | None = None  # open patch store, by patch set
-    tables: Callable[[str], Any] | None = None  # data frames of detect and quantify tasks, by task key
+    tables: Callable[[str], Any] | None = (
+        None  # data frames of detect and quantify tasks, by task key
+    )
     device: str = "auto"
     threads: int = 1
 

@@ -68,7 +68,10 @@ class Image:
             NO_CHANNEL where the image has no such channel (it is optional; convert saw to that).
         """
         if channel not in self.meta.channel_names:
-            raise Skip("NO_CHANNEL", f"the image has no channel '{channel}'; it has {list(self.meta.channel_names)}")
+            raise Skip(
+                "NO_CHANNEL",
+                f"the image has no channel '{channel}'; it has {list(self.meta.channel_names)}",
+            )
         return self.meta.channel_names.index(channel)
 
     def plane(self, t: int, c: int, z: int) -> np.ndarray:
@@ -109,12 +112,17 @@ def parse_meta(description: str) -> Meta:
         if annotation.tag.endswith("}MapAnnotation") and annotation.get("Namespace") == NAMESPACE:
             values = {one.get("K"): one.text for one in annotation.iter() if one.tag.endswith("}M")}
             stated = json.loads(values["meta"])
-            tuples = {"shape": tuple(stated["shape"]), "channel_names": tuple(stated["channel_names"])}
+            tuples = {
+                "shape": tuple(stated["shape"]),
+                "channel_names": tuple(stated["channel_names"]),
+            }
             return Meta(**{**stated, **tuples})
     raise ValueError("no image of Scopemill")
 
 
-def write_image(path: Path, meta: Meta, dtype: Any, plane: Callable[[int, int, int], np.ndarray]) -> None:
+def write_image(
+    path: Path, meta: Meta, dtype: Any, plane: Callable[[int, int, int], np.ndarray]
+) -> None:
     """Write planes that `plane(t, c, z)` gives one by one ((Y, X, 3) for colour, with c = 0).
 
     The same planes and meta give the same bytes.
@@ -134,7 +142,13 @@ def write_labels(path: Path, labels: np.ndarray, like: Meta, fingerprint: str) -
         raise DataError("TOO_MANY_OBJECTS", f"{int(labels.max())} objects; labels hold 4294967295")
     shape = (labels.shape[0], 1, *labels.shape[1:])
     meta = Meta(shape, ("labels",), like.pixel_size_um, like.z_step_um, False, fingerprint)
-    write_planes(path, meta, np.dtype(np.uint32), lambda t, _, z: labels[t, z].astype(np.uint32), shrink_nearest)
+    write_planes(
+        path,
+        meta,
+        np.dtype(np.uint32),
+        lambda t, _, z: labels[t, z].astype(np.uint32),
+        shrink_nearest,
+    )
 
 
 def read_labels(path: Path) -> np.ndarray:
@@ -144,7 +158,11 @@ def read_labels(path: Path) -> np.ndarray:
 
 
 def write_planes(
-    path: Path, meta: Meta, dtype: np.dtype, plane: Callable, shrink: Callable[[np.ndarray, int], np.ndarray]
+    path: Path,
+    meta: Meta,
+    dtype: np.dtype,
+    plane: Callable,
+    shrink: Callable[[np.ndarray, int], np.ndarray],
 ) -> None:
     """Write all planes, then each pyramid level of all planes."""
     import tifffile
@@ -160,12 +178,18 @@ def write_planes(
         "photometric": "rgb" if meta.rgb else "minisblack",
         "software": "scopemill",
     }
-    with tifffile.TiffWriter(path, ome=True, bigtiff=np.prod(meta.shape, dtype=float) * dtype.itemsize > 2**31) as tiff:
+    with tifffile.TiffWriter(
+        path, ome=True, bigtiff=np.prod(meta.shape, dtype=float) * dtype.itemsize > 2**31
+    ) as tiff:
         for level in range(levels + 1):
             scale = 2**level
             size = (-(-height // scale), -(-width // scale))
             tiff.write(
-                (part for one in iterate_planes(meta, plane) for part in cut_tiles(shrink(one, scale), tile)),
+                (
+                    part
+                    for one in iterate_planes(meta, plane)
+                    for part in cut_tiles(shrink(one, scale), tile)
+                ),
                 shape=stored_shape(meta, size),
                 dtype=dtype,
                 metadata=ome_metadata(meta) if level == 0 else None,
@@ -209,8 +233,12 @@ def shrink_mean(plane: np.ndarray, scale: int) -> np.ndarray:
     if scale == 1:
         return plane
     starts = [np.arange(0, n, scale) for n in plane.shape[:2]]
-    sums = np.add.reduceat(np.add.reduceat(plane.astype(np.float64), starts[0], axis=0), starts[1], axis=1)
-    counts = np.outer(*(np.diff([*start, n]) for start, n in zip(starts, plane.shape[:2], strict=True)))
+    sums = np.add.reduceat(
+        np.add.reduceat(plane.astype(np.float64), starts[0], axis=0), starts[1], axis=1
+    )
+    counts = np.outer(
+        *(np.diff([*start, n]) for start, n in zip(starts, plane.shape[:2], strict=True))
+    )
     means = sums / counts.reshape(counts.shape + (1,) * (plane.ndim - 2))
     return (means if plane.dtype.kind == "f" else means.round()).astype(plane.dtype)
 

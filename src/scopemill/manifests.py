@@ -58,7 +58,9 @@ def read_manifest(path: Path) -> dict[str, Record]:
 def write_manifest(path: Path, records: Iterable[Record]) -> None:
     """Write a manifest whole, or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text("".join(json.dumps(asdict(record)) + "\n" for record in records), encoding="utf-8")
+        temporary.write_text(
+            "".join(json.dumps(asdict(record)) + "\n" for record in records), encoding="utf-8"
+        )
 
 
 def read_journal(path: Path) -> dict[str, Record]:
@@ -105,7 +107,9 @@ def looks_whole(record: Record, root: Path) -> bool:
 
 def is_whole(record: Record, root: Path) -> bool:
     """Full check, before an artifact is kept: its bytes are those that were written."""
-    return looks_whole(record, root) and (record.status != "ok" or sha256(root / record.artifact) == record.sha256)
+    return looks_whole(record, root) and (
+        record.status != "ok" or sha256(root / record.artifact) == record.sha256
+    )
 
 
 def repairs(manifest: Path) -> str:
@@ -117,7 +121,8 @@ def repairs(manifest: Path) -> str:
         return ""
     root = results_root(manifest)
     counts = {
-        record.image: record.repairs + (not looks_whole(record, root)) for record in read_manifest(manifest).values()
+        record.image: record.repairs + (not looks_whole(record, root))
+        for record in read_manifest(manifest).values()
     }
     return " ".join(f"{image}:{count}" for image, count in sorted(counts.items()) if count)
 

@@ -57,7 +57,9 @@ class Patches:
 
         self._file = h5py.File(path, "r")
         stated = json.loads(self._file.attrs["meta"])
-        tuples = {name: tuple(stated[name]) for name in ("image_shape", "source_size", "channel_names")}
+        tuples = {
+            name: tuple(stated[name]) for name in ("image_shape", "source_size", "channel_names")
+        }
         percentiles = tuple(tuple(one) for one in stated["percentiles"])
         self.meta = Meta(**{**stated, **tuples, "percentiles": percentiles})
         self.origins: np.ndarray = self._file["origins"][:]

@@ -26,15 +26,21 @@ def contrast_limits(image: np.ndarray, percentiles: Sequence[float]) -> tuple[fl
     return float(low), float(high if high > low else low + 1)
 
 
-def composite(images: Sequence[np.ndarray], colors: Sequence[str], limits: Sequence[tuple[float, float]]) -> np.ndarray:
+def composite(
+    images: Sequence[np.ndarray], colors: Sequence[str], limits: Sequence[tuple[float, float]]
+) -> np.ndarray:
     """Channels (Y, X) -> one colour picture (Y, X, 3), 0 to 1, each channel added in its colour."""
     picture = np.zeros((*images[0].shape, 3), np.float32)
     for image, color, (low, high) in zip(images, colors, limits, strict=True):
-        picture += np.clip((image.astype(np.float32) - low) / (high - low), 0, 1)[..., None] * to_rgb(color)
+        picture += np.clip((image.astype(np.float32) - low) / (high - low), 0, 1)[
+            ..., None
+        ] * to_rgb(color)
     return np.clip(picture, 0, 1)
 
 
-def draw_outlines(picture: np.ndarray, labels: np.ndarray, colors: Mapping[int, str], default: str) -> None:
+def draw_outlines(
+    picture: np.ndarray, labels: np.ndarray, colors: Mapping[int, str], default: str
+) -> None:
     """Draw each object's inner border, in place, in its colour."""
     from skimage.segmentation import find_boundaries
 
@@ -49,7 +55,10 @@ def fit(array: np.ndarray, zoom: float) -> np.ndarray:
     """Nearest-neighbour rescaling of (Y, X[, 3]): pixel centres stay where they are, labels stay labels."""
     if zoom == 1:
         return array
-    ys, xs = (np.clip(((np.arange(max(1, round(n * zoom))) + 0.5) / zoom).astype(int), 0, n - 1) for n in array.shape[:2])
+    ys, xs = (
+        np.clip(((np.arange(max(1, round(n * zoom))) + 0.5) / zoom).astype(int), 0, n - 1)
+        for n in array.shape[:2]
+    )
     return array[ys[:, None], xs]
 
 
@@ -60,7 +69,9 @@ def shrink(image: np.ndarray, zoom: float) -> np.ndarray:
     from skimage.transform import resize
 
     size = tuple(max(1, round(n * zoom)) for n in image.shape[:2])
-    return resize(image, (*size, *image.shape[2:]), order=1, anti_aliasing=True, preserve_range=True).astype(np.float32)
+    return resize(
+        image, (*size, *image.shape[2:]), order=1, anti_aliasing=True, preserve_range=True
+    ).astype(np.float32)
 
 
 def choose_zoom(shape: Sequence[int], at_least: int, at_most: int) -> float:

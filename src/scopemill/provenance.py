@@ -21,7 +21,9 @@ def code_hash(*modules: ModuleType) -> str:
     """
     files = {Path(module.__file__) for module in modules if module.__file__}
     own = {path for path in files if path.is_relative_to(PACKAGE)}
-    closure = functools.reduce(lambda found, path: found | imported_files(path), sorted(own), frozenset(own))
+    closure = functools.reduce(
+        lambda found, path: found | imported_files(path), sorted(own), frozenset(own)
+    )
     digest = hashlib.sha256()
     for path in sorted(files | closure, key=lambda path: path.name):
         digest.update(path.read_bytes())

@@ -33,7 +33,9 @@ class Job:
     fingerprint: str  # and put this into it
     inputs: Mapping[str, Path]  # artifacts of this image, by task key ("convert", "segment.nuclei")
     row: Row | None = None  # of the sheet; for convert only
-    records: Mapping[str, Record] = field(default_factory=dict)  # what the tasks before said of this image
+    records: Mapping[str, Record] = field(
+        default_factory=dict
+    )  # what the tasks before said of this image
     device: str = "auto"
     threads: int = 1
 
@@ -65,7 +67,9 @@ def run_batch(batch: Batch) -> list[Record]:
     known = manifests.read_journal(journal)
     common = common_fingerprint(batch)
     facts = provenance.run_facts(batch.device)
-    progress = Progress(f"{manifests.key_of(batch.manifest)} {batch.manifest.stem}", len(batch.images))
+    progress = Progress(
+        f"{manifests.key_of(batch.manifest)} {batch.manifest.stem}", len(batch.images)
+    )
     records, made = [], 0
     for image in batch.images:
         record, is_new = bring_up_to_date(batch, image, known.get(image), common)
@@ -75,7 +79,9 @@ def run_batch(batch: Batch) -> list[Record]:
         records.append(record)
         progress.step()
     manifests.write_manifest(batch.manifest, records)
-    LOG.info("%s: %d made, %d kept, wrote %s", progress.title, made, len(records) - made, batch.manifest)
+    LOG.info(
+        "%s: %d made, %d kept, wrote %s", progress.title, made, len(records) - made, batch.manifest
+    )
     return records
 
 
@@ -91,17 +97,22 @@ def comparable_settings(batch: Batch) -> dict[str, Any]:
     if batch.method:
         models = {key for kind, _, key in references(batch.method.settings) if kind == "model"}
         values["method"] = {
-            key: model_digest(Path(value)) if key in models else value for key, value in batch.method.as_dict().items()
+            key: model_digest(Path(value)) if key in models else value
+            for key, value in batch.method.as_dict().items()
         }
     return values
 
 
 def model_digest(folder: Path) -> str:
     """Hash of a model folder's description and weights."""
-    return manifests.digest(*(manifests.sha256(folder / name) for name in ("model.yaml", "weights.safetensors")))
+    return manifests.digest(
+        *(manifests.sha256(folder / name) for name in ("model.yaml", "weights.safetensors"))
+    )
 
 
-def bring_up_to_date(batch: Batch, image: str, known: Record | None, common: str) -> tuple[Record, bool]:
+def bring_up_to_date(
+    batch: Batch, image: str, known: Record | None, common: str
+) -> tuple[Record, bool]:
     """The image's record, and whether anything had to be done for it."""
     upstream = {key: records[image] for key, records in batch.upstream.items()}
     row = batch.rows.get(image)
@@ -118,7 +129,11 @@ def bring_up_to_date(batch: Batch, image: str, known: Record | None, common: str
 
 def raw_fingerprint(row: Row | None) -> list[Any]:
     """What of the sheet and the raw file goes into a converted image."""
-    return [] if row is None else [raw_state(row), row.scene, row.pixel_size_um, row.z_step_um, row.exclude]
+    return (
+        []
+        if row is None
+        else [raw_state(row), row.scene, row.pixel_size_um, row.z_step_um, row.exclude]
+    )
 
 
 def artifact_path(batch: Batch, image: str) -> Path:
@@ -159,15 +174,21 @@ def make(
     path = artifact_path(batch, image)
     try:
         stop_if_unusable(batch, upstream, row)
-        inputs = {key: batch.root / record.artifact for key, record in upstream.items() if record.artifact}
+        inputs = {
+            key: batch.root / record.artifact for key, record in upstream.items() if record.artifact
+        }
         with manifests.replacing(path) as output:
-            job = Job(image, output, fingerprint, inputs, row, upstream, batch.device, batch.threads)
+            job = Job(
+                image, output, fingerprint, inputs, row, upstream, batch.device, batch.threads
+            )
             facts = batch.stage.carry(job, batch.settings, batch.method)
     except (DataError, Skip) as reason:
         path.unlink(missing_ok=True)  # what stood there was made from something else
         status = "quarantined" if isinstance(reason, DataError) else "skipped"
         LOG.warning("%s %s: %s: %s", image, status, reason.code, reason)
-        return Record(image, status, fingerprint, reason.code, str(reason), seconds=seconds_since(start))
+        return Record(
+            image, status, fingerprint, reason.code, str(reason), seconds=seconds_since(start)
+        )
     return finished(batch, image, fingerprint, seconds_since(start), facts)
 
 
@@ -176,12 +197,16 @@ def stop_if_unusable(batch: Batch, upstream: Mapping[str, Record], row: Row | No
     if row is not None and row.exclude:
         raise Skip("EXCLUDED", f"excluded in the sheet: {row.exclude}")
     for key, record in upstream.items():
-        if record.status == "ok" or (key != "convert" and getattr(batch.stage, "TAKES_WHAT_THERE_IS", False)):
+        if record.status == "ok" or (
+            key != "convert" and getattr(batch.stage, "TAKES_WHAT_THERE_IS", False)
+        ):
             continue
         raise Skip("UPSTREAM", f"{key} has nothing of this image ({record.status}, {record.code})")
 
 
-def finished(batch: Batch, image: str, fingerprint: str, seconds: float, facts: dict[str, Any] | None) -> Record:
+def finished(
+    batch: Batch, image: str, fingerprint: str, seconds: float, facts: dict[str, Any] | None
+) -> Record:
     """The record of an artifact that is in its place."""
     path = artifact_path(batch, image)
     return Record(

@@ -54,9 +54,13 @@ def load(cls: type, mapping: Mapping[str, Any], where: str) -> Any:
     if not isinstance(mapping, Mapping):
         raise ConfigError(f"{where}: expected keys with values, found {mapping!r}")
     known = [field.name for field in fields(cls)]
-    problems = [f"{where}.{key}: unknown key{nearest(key, known)}" for key in mapping if key not in known]
+    problems = [
+        f"{where}.{key}: unknown key{nearest(key, known)}" for key in mapping if key not in known
+    ]
     try:
-        loaded = TypeAdapter(cls).validate_json(json.dumps({k: v for k, v in mapping.items() if k in known}))
+        loaded = TypeAdapter(cls).validate_json(
+            json.dumps({k: v for k, v in mapping.items() if k in known})
+        )
     except ValidationError as error:
         problems += [explain(one, where) for one in error.errors()]
     if problems:

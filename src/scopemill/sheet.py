@@ -13,7 +13,16 @@ from .settings import ConfigError, nearest
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-NOT_IDS = {"na", "nan", "null", "none", "n-a", "true", "false", "inf"}  # other programs read these as no text
+NOT_IDS = {
+    "na",
+    "nan",
+    "null",
+    "none",
+    "n-a",
+    "true",
+    "false",
+    "inf",
+}  # other programs read these as no text
 OWN_COLUMNS = ("id", "path", "batch", "scene", "pixel_size_um", "z_step_um", "exclude")
 TAKEN = {"image", "label", "object", "status", "t"}  # columns of the result tables
 
@@ -46,19 +55,27 @@ def read_sheet(path: Path) -> list[Row]:
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such image sheet; `scopemill init` writes one") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8 text; save it as 'Text (tab delimited), UTF-8'") from None
+        raise ConfigError(
+            f"{path}: not UTF-8 text; save it as 'Text (tab delimited), UTF-8'"
+        ) from None
     lines = text.splitlines()
     delimiter = "," if path.suffix == ".csv" else "\t"
     header = next(csv.reader(lines[:1], delimiter=delimiter), [])
     check_header(path, header)
     table = csv.reader(lines[1:], delimiter=delimiter)
-    records = [(table.line_num + 1, cells) for cells in table if any(cell.strip() for cell in cells)]
+    records = [
+        (table.line_num + 1, cells) for cells in table if any(cell.strip() for cell in cells)
+    ]
     rows, problems = [], []
     for line, cells in records:
         if len(cells) != len(header):
-            problems.append(f"{path}, line {line}: {len(cells)} cells, the header has {len(header)}")
+            problems.append(
+                f"{path}, line {line}: {len(cells)} cells, the header has {len(header)}"
+            )
             continue
-        rows.append(make_row(line, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
+        rows.append(
+            make_row(line, dict(zip(header, (cell.strip() for cell in cells), strict=True)))
+        )
     problems += [f"{path}, line {row.line}, {text}" for row in rows for text in find_faults(row)]
     problems += find_doubles(path, rows)
     if not rows and not problems:
@@ -78,7 +95,9 @@ def check_header(path: Path, header: list[str]) -> None:
         if not COLUMN.fullmatch(name):
             problems.append(f"{path}, line 1: column {name!r}: use letters, digits and _ only")
         elif name in TAKEN:
-            problems.append(f"{path}, line 1: column '{name}' is a column of the results; rename it")
+            problems.append(
+                f"{path}, line 1: column '{name}' is a column of the results; rename it"
+            )
     for name in {name for name in header if header.count(name) > 1}:
         problems.append(f"{path}, line 1: column '{name}' stands there twice")
     if problems:
@@ -95,9 +114,13 @@ def find_faults(row: Row) -> list[str]:
     """What is wrong with one row, as 'column x: fault; cure'."""
     faults = []
     if not ID.fullmatch(row.id):
-        faults.append(f"column id: {row.id!r}: use 1 to 64 letters, digits, - and _; no spaces, dots or slashes")
+        faults.append(
+            f"column id: {row.id!r}: use 1 to 64 letters, digits, - and _; no spaces, dots or slashes"
+        )
     elif row.id.lower() in NOT_IDS:
-        faults.append(f"column id: {row.id!r} is read as 'no value' by other programs; choose another name")
+        faults.append(
+            f"column id: {row.id!r} is read as 'no value' by other programs; choose another name"
+        )
     if not row.path:
         faults.append("column path: empty; name the image file")
     if row.batch and not ID.fullmatch(row.batch):
@@ -105,7 +128,9 @@ def find_faults(row: Row) -> list[str]:
     for name in ("pixel_size_um", "z_step_um"):
         text = getattr(row, name)
         if text and not is_positive(text) and not (name == "pixel_size_um" and text == "unknown"):
-            faults.append(f"column {name}: {text!r} is no positive number of micrometres (nor 'unknown')")
+            faults.append(
+                f"column {name}: {text!r} is no positive number of micrometres (nor 'unknown')"
+            )
     return faults
 
 
@@ -124,7 +149,9 @@ def find_doubles(path: Path, rows: list[Row]) -> list[str]:
     for row in rows:
         other = first.setdefault(row.id.lower(), row)
         if other is not row:
-            doubles.append(f"{path}, line {row.line}, column id: '{row.id}' is taken by line {other.line}")
+            doubles.append(
+                f"{path}, line {row.line}, column id: '{row.id}' is taken by line {other.line}"
+            )
     return doubles
 
 
@@ -159,7 +186,11 @@ def choose_images_per_batch(n_images: int, rules_per_batch: int, max_jobs: int =
 def raw_state(row: Row) -> str:
     """What tells that a raw file was replaced: its size and time (of all files, for a pattern)."""
     path = Path(row.path)
-    paths = [path] if "{" not in path.name else sorted(path.parent.glob(re.sub(r"\{\w+\}", "*", path.name)))
+    paths = (
+        [path]
+        if "{" not in path.name
+        else sorted(path.parent.glob(re.sub(r"\{\w+\}", "*", path.name)))
+    )
     states = []
     for one in paths:
         try:

@@ -28,7 +28,10 @@ def binomial_interval(hits: int, n: int, level: float = LEVEL) -> tuple[float, f
 
 
 def bootstrap_ratio(
-    above: Sequence[float], below: Sequence[float], rng: np.random.Generator, n_resamples: int = 2000
+    above: Sequence[float],
+    below: Sequence[float],
+    rng: np.random.Generator,
+    n_resamples: int = 2000,
 ) -> tuple[float, float]:
     """Interval of sum(above) / sum(below) when whole images (or subjects) are drawn again (percentile bootstrap).
 
@@ -57,7 +60,9 @@ class Logistic:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Response at x (>= 0)."""
         with np.errstate(divide="ignore"):
-            return self.bottom + (self.top - self.bottom) / (1 + (self.ec50 / np.asarray(x, float)) ** self.slope)
+            return self.bottom + (self.top - self.bottom) / (
+                1 + (self.ec50 / np.asarray(x, float)) ** self.slope
+            )
 
 
 def fit_logistic(x: np.ndarray, y: np.ndarray) -> Logistic | None:
@@ -81,7 +86,12 @@ def fit_logistic(x: np.ndarray, y: np.ndarray) -> Logistic | None:
     start = [first, last, np.log(np.median(x[x > 0])), 2.0]
     try:
         best, covariance = curve_fit(
-            model, x, y, start, bounds=([-np.inf, -np.inf, np.log(x[x > 0].min()) - 5, 0.05], np.inf), max_nfev=20_000
+            model,
+            x,
+            y,
+            start,
+            bounds=([-np.inf, -np.inf, np.log(x[x > 0].min()) - 5, 0.05], np.inf),
+            max_nfev=20_000,
         )
     except RuntimeError:
         return None

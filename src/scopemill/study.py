@@ -57,7 +57,10 @@ def load_study(config: Mapping[str, Any], config_path: Path) -> Study:
     try:
         return make_study(dict(config), config_path)
     except ConfigError as error:
-        lines = [line if ", line " in line else f"{config_path}: {line}" for line in str(error).splitlines()]
+        lines = [
+            line if ", line " in line else f"{config_path}: {line}"
+            for line in str(error).splitlines()
+        ]
         raise ConfigError("\n".join(lines)) from None
 
 
@@ -66,13 +69,17 @@ def make_study(config: dict[str, Any], config_path: Path) -> Study:
     if recipe := config.get("recipe"):
         config = merge(read_config(find_recipe(str(recipe), recipe_folders(config_path))), config)
     loaded = load(Config, config, "config")
-    channels = {name: load_channel(value, f"channels.{name}") for name, value in loaded.channels.items()}
+    channels = {
+        name: load_channel(value, f"channels.{name}") for name, value in loaded.channels.items()
+    }
     tasks = load_tasks(loaded, channels, config_path)
     sheet = config_path.parent / loaded.images
     rows = read_sheet(sheet)
     size = loaded.images_per_batch
     if size == "auto":
-        size = choose_images_per_batch(len(rows), sum(task.stage in BATCH_STAGES for task in tasks.values()))
+        size = choose_images_per_batch(
+            len(rows), sum(task.stage in BATCH_STAGES for task in tasks.values())
+        )
     return Study(loaded, channels, sheet, rows, tasks, size, make_batches(rows, size))
 
 
@@ -91,6 +98,7 @@ def load_tasks(config: Config, channels: dict[str, Channel], config_path: Path) 
             "pixel_size_um": config.pixel_size_um,
             "z_step_um": config.z_step_um,
         },
+        "report": {key: value for key, value in config.gather.items() if key == "group_by"},
         "account": {"max_quarantined": config.max_quarantined},
     }
     problems, loaded = [], {}
@@ -112,10 +120,14 @@ def load_tasks(config: Config, channels: dict[str, Channel], config_path: Path) 
 def check_task_name(key: str, name: str) -> None:
     """Task names become folders and columns."""
     if name and not (ID.fullmatch(name) and name.replace("-", "_").isidentifier()):
-        raise ConfigError(f"{key}: a task's name has letters, digits, - and _ only, and starts with a letter")
+        raise ConfigError(
+            f"{key}: a task's name has letters, digits, - and _ only, and starts with a letter"
+        )
 
 
-def link_tasks(loaded: dict[str, tuple], channels: dict[str, Channel], config_path: Path) -> dict[str, Task]:
+def link_tasks(
+    loaded: dict[str, tuple], channels: dict[str, Channel], config_path: Path
+) -> dict[str, Task]:
     """Resolve what settings refer to; refuse what is not there."""
     problems, tasks = [], {}
     batch_keys = [key for key, (stage, *_) in loaded.items() if stage in BATCH_STAGES]
@@ -123,11 +135,17 @@ def link_tasks(loaded: dict[str, tuple], channels: dict[str, Channel], config_pa
         found = [*references(own), *(references(method.settings) if method else [])]
         needs = ["convert"] if stage in BATCH_STAGES and stage != "convert" else []
         for kind, target, setting in found:
-            known = channels if kind == "channel" else [k.split(".")[1] for k in loaded if k.startswith(f"{kind}.")]
+            known = (
+                channels
+                if kind == "channel"
+                else [k.split(".")[1] for k in loaded if k.startswith(f"{kind}.")]
+            )
             if kind == "model":
                 problems += check_model(key, setting, target, config_path)
             elif target not in known:
-                problems.append(f"{key}.{setting}: there is no {kind} '{target}'{nearest(target, known)}")
+                problems.append(
+                    f"{key}.{setting}: there is no {kind} '{target}'{nearest(target, known)}"
+                )
             elif kind != "channel":
                 needs.append(f"{kind}.{target}")
         if method and hasattr(method.module, "check"):
@@ -157,7 +175,9 @@ def check_model(key: str, setting: str, folder: str, config_path: Path) -> list[
     """A model folder must be there before anything starts."""
     if (find_model(folder, config_path) / "model.yaml").is_file():
         return []
-    return [f"{key}.{setting}: there is no model folder '{folder}' (with a model.yaml) here or beside the config"]
+    return [
+        f"{key}.{setting}: there is no model folder '{folder}' (with a model.yaml) here or beside the config"
+    ]
 
 
 def find_model(folder: str, config_path: Path) -> Path:
@@ -170,7 +190,9 @@ def with_labels(task: Task, tasks: dict[str, Task]) -> Task:
     """Who measures detected objects also reads the labels that they were detected from."""
     if task.stage != "quantify":
         return task
-    found = [need for other in task.needs if other.startswith("detect.") for need in tasks[other].needs]
+    found = [
+        need for other in task.needs if other.startswith("detect.") for need in tasks[other].needs
+    ]
     labels = [need for need in found if need.startswith("segment.")]
     return dataclasses.replace(task, needs=tuple(dict.fromkeys([*task.needs, *labels])))
 

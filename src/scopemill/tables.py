@@ -62,4 +62,6 @@ def read_csv(path: Path) -> "pd.DataFrame":
     """Read a CSV of these; ids stay text (`001`), empty cells are missing values."""
     import pandas as pd
 
-    return pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=[""])
+    return pd.read_csv(
+        path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=[""]
+    )

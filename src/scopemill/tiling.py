@@ -32,7 +32,9 @@ def cut(image: np.ndarray, origin: Sequence[int], tile: int) -> np.ndarray:
     if not any(short):
         return window
     # a strip thinner than what is missing cannot be mirrored in one go
-    mode = "reflect" if all(s < n for s, n in zip(short, window.shape[-2:], strict=True)) else "edge"
+    mode = (
+        "reflect" if all(s < n for s, n in zip(short, window.shape[-2:], strict=True)) else "edge"
+    )
     return np.pad(window, [(0, 0)] * (image.ndim - 2) + [(0, short[0]), (0, short[1])], mode=mode)
 
 
@@ -54,7 +56,10 @@ class Blend:
     def add(self, origins: Iterable[Sequence[int]], predictions: Iterable[np.ndarray]) -> None:
         """Add windows at their origins; what lies beyond the border is dropped."""
         for (y, x), prediction in zip(origins, predictions, strict=True):
-            height, width = (min(self._window.shape[0], n - o) for n, o in zip(self.weights.shape, (y, x), strict=True))
+            height, width = (
+                min(self._window.shape[0], n - o)
+                for n, o in zip(self.weights.shape, (y, x), strict=True)
+            )
             window = self._window[:height, :width]
             self.sums[:, y : y + height, x : x + width] += prediction[:, :height, :width] * window
             self.weights[y : y + height, x : x + width] += window

@@ -297,9 +297,10 @@ def test_log_records_are_failures_and_do_not_flood(tmp_path, capfd, caplog):
     data = bytearray(path.read_bytes())
     data[link : link + 4] = struct.pack("<I", first)  # the last page points back at the first
     path.write_bytes(data)
-    logging.getLogger("tifffile").setLevel(logging.DEBUG)
-    assert code(path) == "STRUCTURE"
-    logging.getLogger("tifffile").setLevel(logging.NOTSET)
+    for level in (logging.DEBUG, logging.CRITICAL, logging.NOTSET):
+        logging.getLogger("tifffile").setLevel(level)
+        assert code(path) == "STRUCTURE"
+        assert logging.getLogger("tifffile").level == level
     assert capfd.readouterr().err == "" and not caplog.records
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scopemill.simulate import expose, fill, render_points, wavy
 from scopemill.simulate.cytometry import Field, nuclei_field, simulate_field
+from scopemill.simulate.optics import expose, fill, render_points, wavy
 
 SMALL = Field(shape_zyx=(9, 160, 160), n_cells=4, n_unbound=5)
 EMPTY = replace(SMALL, n_cells=0, n_unbound=0)

@@ -26,7 +26,10 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
     """Write accounting.json; end with status 1 when too many images are quarantined."""
     images = read_csv(out.parent / "images.csv")
     counts = {str(status): int(n) for status, n in images["status"].value_counts().items()}
-    causes = {str(code): int(n) for code, n in images.loc[images["status"] != "ok", "code"].value_counts().items()}
+    causes = {
+        str(code): int(n)
+        for code, n in images.loc[images["status"] != "ok", "code"].value_counts().items()
+    }
     share = counts.get("quarantined", 0) / len(images)
     text = ", ".join(f"{n} {status}" for status, n in counts.items())
     LOG.info("%d images: %s", len(images), text)

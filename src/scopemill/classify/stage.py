@@ -31,10 +31,16 @@ def carry(job: Job, settings: Settings, method: Method) -> dict[str, Any]:
         tables = [classify(frame, settings, method) for frame in frames]
     table = pd.concat(tables, ignore_index=True)
     write_table(job.output, table, fingerprint=job.fingerprint, objects=settings.objects)
-    return {"classes": {str(name): int(n) for name, n in table["class"].value_counts(sort=False).items()}}
+    return {
+        "classes": {
+            str(name): int(n) for name, n in table["class"].value_counts(sort=False).items()
+        }
+    }
 
 
 def classify(frame: Frame, settings: Settings, method: Method) -> "pd.DataFrame":
     """Columns image, t, label, class and what else the method says."""
     table = frame.tables(f"quantify.{settings.objects}")
-    return table[["image", "t", "label"]].assign(**method.module.classify(table, frame, method.settings))
+    return table[["image", "t", "label"]].assign(
+        **method.module.classify(table, frame, method.settings)
+    )

@@ -21,7 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     path = options.config / "config.yaml" if options.config.is_dir() else options.config
     study = load_study(read_config(path), path)
-    faults = [(row, fault) for row in study.rows if not row.exclude and (fault := check_row(row, study))]
+    faults = [
+        (row, fault) for row in study.rows if not row.exclude and (fault := check_row(row, study))
+    ]
     for row, fault in faults:
         sys.stdout.write(f"{study.sheet}, line {row.line}, image {row.id}: {fault.code}: {fault}\n")
     tasks = ", ".join(task.key for task in study.tasks.values())
@@ -29,7 +31,9 @@ def main(arguments: Sequence[str]) -> int:
         f"{path}: {len(study.rows)} images in {len(study.batches)} batches of up to {study.images_per_batch}; {tasks}\n"
     )
     if faults:
-        causes = ", ".join(f"{n} x {code}" for code, n in Counter(fault.code for _, fault in faults).items())
+        causes = ", ".join(
+            f"{n} x {code}" for code, n in Counter(fault.code for _, fault in faults).items()
+        )
         sys.stdout.write(f"{len(faults)} images would be quarantined: {causes}\n")
         return 1
     sys.stdout.write(f"all files can be read. Run: snakemake --cores all --configfile {path}\n")

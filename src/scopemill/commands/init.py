@@ -29,12 +29,14 @@ def main(arguments: Sequence[str]) -> int:
         if target.exists() and not options.force:
             raise ConfigError(f"{target}: exists already; add --force to write it anew")
     images = find_images(options.images, options.pattern)
-    rows = add_metadata(images, options.metadata)
+    rows = keep_rows(add_metadata(images, options.metadata), options.where)
     config = make_config(folder, options, next(iter(images)))
     folder.mkdir(parents=True, exist_ok=True)
     targets[0].write_text(config, encoding="utf-8")
     write_sheet(targets[1], rows, folder)
-    sys.stdout.write(f"{len(rows)} images. Look at {targets[0]} and {targets[1]}, then: scopemill check {folder}\n")
+    sys.stdout.write(
+        f"{len(rows)} images. Look at {targets[0]} and {targets[1]}, then: scopemill check {folder}\n"
+    )
     return 0
 
 
@@ -42,15 +44,26 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The command's arguments."""
     parser = argparse.ArgumentParser("scopemill init", description=__doc__)
     parser.add_argument("study", type=Path, help="folder of the study, made if it is not there")
-    parser.add_argument("--images", type=Path, required=True, help="folder with the raw images (and folders below)")
-    parser.add_argument("--recipe", default="cytometry", help="name in config/recipes, or a YAML file to start from")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="folder with the raw images (and folders below)"
+    )
+    parser.add_argument(
+        "--recipe", default="cytometry", help="name in config/recipes, or a YAML file to start from"
+    )
     parser.add_argument(
         "--pattern",
         help="regular expression on the path below --images; named groups become columns, as in "
         r"'(?P<drug>\w+)_(?P<day>\d+)_(?P<well>[A-H]\d\d)\.tif'; groups channel, z and t join files to one image",
     )
-    parser.add_argument("--metadata", type=Path, help="CSV or TSV whose columns are joined where names are equal")
-    parser.add_argument("--force", action="store_true", help="write over an existing config and sheet")
+    parser.add_argument(
+        "--metadata", type=Path, help="CSV or TSV whose columns are joined where names are equal"
+    )
+    parser.add_argument(
+        "--where", nargs="*", default=[], metavar="COLUMN=VALUE", help="keep only these rows"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="write over an existing config and sheet"
+    )
     return parser.parse_args(arguments)
 
 
@@ -58,7 +71,9 @@ def find_images(folder: Path, pattern: str | None) -> dict[Path, dict[str, str]]
     """Path of each image (with {channel}, {z}, {t} where files belong together) -> its metadata."""
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
+    )
     expression = compile_pattern(pattern) if pattern else None
     images: dict[Path, dict[str, str]] = {}
     for path in files:
@@ -99,7 +114,10 @@ def add_metadata(images: dict[Path, dict[str, str]], table: Path | None) -> list
     """One row an image: id, path, metadata from names, and those of the table that fit."""
     ids = make_ids([path.name for path in images])
     # a group called `id` names the images itself
-    rows = [{"id": one, "path": str(path)} | metadata for one, (path, metadata) in zip(ids, images.items(), strict=True)]
+    rows = [
+        {"id": one, "path": str(path)} | metadata
+        for one, (path, metadata) in zip(ids, images.items(), strict=True)
+    ]
     if table is None:
         return rows
     delimiter = "," if table.suffix == ".csv" else "\t"
@@ -107,9 +125,27 @@ def add_metadata(images: dict[Path, dict[str, str]], table: Path | None) -> list
         entries = list(csv.DictReader(file, delimiter=delimiter))
     shared = [name for name in entries[0] if name in rows[0] and name != "path"]
     if not shared:
-        raise ConfigError(f"{table}: none of its columns {list(entries[0])} is a column of the sheet {list(rows[0])}")
+        raise ConfigError(
+            f"{table}: none of its columns {list(entries[0])} is a column of the sheet {list(rows[0])}"
+        )
     known = {tuple(normal(entry[name]) for name in shared): entry for entry in entries}
-    return [row | known.get(tuple(normal(row[name]) for name in shared), {}) | {name: row[name] for name in shared} for row in rows]
+    return [
+        row
+        | known.get(tuple(normal(row[name]) for name in shared), {})
+        | {name: row[name] for name in shared}
+        for row in rows
+    ]
+
+
+def keep_rows(rows: list[dict[str, str]], conditions: Sequence[str]) -> list[dict[str, str]]:
+    """Rows that meet every COLUMN=VALUE."""
+    wanted = [condition.partition("=")[::2] for condition in conditions]
+    kept = [row for row in rows if all(row.get(name) == value for name, value in wanted)]
+    if not kept:
+        raise ConfigError(
+            f"--where {' '.join(conditions)}: no row is left of {len(rows)}; columns: {list(rows[0])}"
+        )
+    return kept
 
 
 def normal(text: str) -> str:
@@ -135,12 +171,16 @@ def write_sheet(path: Path, rows: list[dict[str, str]], folder: Path) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     columns = [name for name in columns if COLUMN.fullmatch(name) and name not in TAKEN]
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", extrasaction="ignore", restval="")
+        writer = csv.DictWriter(
+            file, columns, delimiter="\t", lineterminator="\n", extrasaction="ignore", restval=""
+        )
         writer.writeheader()
         for row in rows:
             image = Path(row["path"]).absolute()
             inside = image.is_relative_to(folder.absolute())
-            writer.writerow(row | {"path": str(image.relative_to(folder.absolute()) if inside else image)})
+            writer.writerow(
+                row | {"path": str(image.relative_to(folder.absolute()) if inside else image)}
+            )
 
 
 def make_config(folder: Path, options: argparse.Namespace, first: Path) -> str:
@@ -150,7 +190,9 @@ def make_config(folder: Path, options: argparse.Namespace, first: Path) -> str:
     if "study" in known:
         return recipe.read_text(encoding="utf-8")
     found = describe_first(first)
-    channels = "".join(f"  {name}\n" for name in suggest_channels(found["channels"], known.get("channels", {})))
+    channels = "".join(
+        f"  {name}\n" for name in suggest_channels(found["channels"], known.get("channels", {}))
+    )
     return TEMPLATE.format(
         study=re.sub(r"[^A-Za-z0-9_-]+", "-", folder.resolve().name), recipe=options.recipe, first=first.name,
         channels=channels, pixel_size=found["pixel_size"], names=found["channels"],
@@ -172,7 +214,9 @@ def suggest_channels(names: list[str], wanted: dict) -> Iterable[str]:
     for i, channel in enumerate(wanted):
         same = [name for name in names if name.lower() == channel.lower()]
         source = f'"{same[0]}"' if same else str(min(i, max(len(names) - 1, 0)))
-        role = wanted[channel].get("role", "other") if isinstance(wanted[channel], dict) else "other"
+        role = (
+            wanted[channel].get("role", "other") if isinstance(wanted[channel], dict) else "other"
+        )
         yield f"{channel}: {{source: {source}, role: {role}}}{'' if same else '  # check: which channel is this?'}"
     if not wanted:
         for i, name in enumerate(names):

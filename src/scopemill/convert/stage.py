@@ -52,7 +52,9 @@ class Seen:
         """
         if plane.dtype.kind == "f" and not np.isfinite(plane).all():
             n = int((~np.isfinite(plane)).sum())
-            raise DataError("NONFINITE", f"{path}: {n} NaN or infinite pixels; export it again without them")
+            raise DataError(
+                "NONFINITE", f"{path}: {n} NaN or infinite pixels; export it again without them"
+            )
         self.low[channel] = min(self.low.get(channel, np.inf), float(plane.min()))
         self.high[channel] = max(self.high.get(channel, -np.inf), float(plane.max()))
         return plane
@@ -63,7 +65,9 @@ def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]
     path = Path(job.row.path)
     with open_raw(path, job.row.scene or None, int(settings.max_gigapixels * 1e9)) as raw:
         chosen = choose_channels(settings.channels, raw.channel_names, path)
-        pixel_size_um, source = choose_pixel_size(job.row.pixel_size_um, settings, raw.pixel_size_um, path)
+        pixel_size_um, source = choose_pixel_size(
+            job.row.pixel_size_um, settings, raw.pixel_size_um, path
+        )
         z_step_um = float(job.row.z_step_um or 0) or settings.z_step_um or raw.z_step_um
         colour = raw.rgb and list(chosen.values()) == [0, 1, 2]
         shape = (raw.shape[0], len(chosen), *raw.shape[2:])
@@ -78,7 +82,9 @@ def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]
         write_image(job.output, meta, raw.dtype, plane)
     flat = [name for name, index in chosen.items() if seen.low[index] == seen.high[index]]
     if len(flat) == len(chosen) and not settings.allow_flat:
-        raise DataError("FLAT", f"{path.name}: every pixel is {seen.low[indices[0]]:g}; was the shutter closed?")
+        raise DataError(
+            "FLAT", f"{path.name}: every pixel is {seen.low[indices[0]]:g}; was the shutter closed?"
+        )
     return {
         "shape": shape, "dtype": str(raw.dtype), "format": raw.format, "pixel_size_um": pixel_size_um,
         "pixel_size_from": source, "z_step_um": z_step_um, "flat_channels": flat,
@@ -86,7 +92,9 @@ def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]
     }  # fmt: skip
 
 
-def choose_channels(channels: dict[str, Channel], names: tuple[str, ...], path: Path) -> dict[str, int]:
+def choose_channels(
+    channels: dict[str, Channel], names: tuple[str, ...], path: Path
+) -> dict[str, int]:
     """Channel name -> index in the file; optional ones may be absent.
 
     Raises
@@ -106,7 +114,9 @@ def choose_channels(channels: dict[str, Channel], names: tuple[str, ...], path: 
                 "Correct `channels` in the config, or set `required: false` there",
             )
     if not chosen:
-        raise DataError("CHANNELS", f"{path.name}: none of the study's channels is among {list(names)}")
+        raise DataError(
+            "CHANNELS", f"{path.name}: none of the study's channels is among {list(names)}"
+        )
     return chosen
 
 
@@ -142,7 +152,9 @@ def choose_pixel_size(
             "or the config, or state `pixel_size_um: unknown` to work in pixels",
         )
     if abs(claimed[0] / claimed[1] - 1) > 0.01:
-        raise DataError("PIXEL_SIZE", f"{path.name}: pixels of {claimed} um are not square; resample the image")
+        raise DataError(
+            "PIXEL_SIZE", f"{path.name}: pixels of {claimed} um are not square; resample the image"
+        )
     return check_plausible(claimed[0], settings, path, "file"), "file"
 
 

@@ -35,7 +35,9 @@ def make_dictionary(described: Mapping[str, "pd.DataFrame"], metadata: list[str]
     return pd.DataFrame(rows, columns=["table", "column", "unit", "meaning"])
 
 
-def describe_column(name: str, table: str, metadata: list[str], kinds: list[str]) -> tuple[str, str]:
+def describe_column(
+    name: str, table: str, metadata: list[str], kinds: list[str]
+) -> tuple[str, str]:
     """Unit and meaning of one column of one table."""
     if name in metadata:
         return "", "from the image sheet"

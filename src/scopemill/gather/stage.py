@@ -42,10 +42,16 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
     good = [row.id for row in rows if standing[row.id].status == "ok"]
     objects = join_metadata(read_objects(root, records, good), metadata)
     spots = join_metadata(read_spots(root, records, good), metadata)
-    measured = {key.split(".")[1]: measured_images(of_task, good) for key, of_task in records.items() if "." in key}
+    measured = {
+        key.split(".")[1]: measured_images(of_task, good)
+        for key, of_task in records.items()
+        if "." in key
+    }
     images = make_images(rows, standing, records, metadata)
     images = summary.summarise_images(images, objects, spots, measured, settings.means)
-    groups = summary.summarise_groups(images, objects, settings.group_by, settings.means, settings.seed)
+    groups = summary.summarise_groups(
+        images, objects, settings.group_by, settings.means, settings.seed
+    )
     write_both(root, "objects", objects)
     optional = {
         "spots.csv": spots,
@@ -59,7 +65,9 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
             write_csv(root / name, table)
     write_quarantine(root / "quarantine.tsv", rows, standing)
     described = {"objects": objects, "spots": spots, "images": images, "summary": groups}
-    write_csv(root / "data_dictionary.csv", dictionary.make_dictionary(described, list(metadata.columns)))
+    write_csv(
+        root / "data_dictionary.csv", dictionary.make_dictionary(described, list(metadata.columns))
+    )
     LOG.info("%d images ok, %d objects, wrote %s", len(good), len(objects), root)
 
 
@@ -87,7 +95,9 @@ def account(row: Row, records: dict[str, dict[str, Record]]) -> Record:
     absent = [key for key, of_task in records.items() if row.id not in of_task]
     if absent:
         raise RuntimeError(f"image {row.id} is not accounted for by {absent}")
-    bad = [of_task[row.id] for of_task in records.values() if of_task[row.id].status == "quarantined"]
+    bad = [
+        of_task[row.id] for of_task in records.values() if of_task[row.id].status == "quarantined"
+    ]
     return bad[0] if bad else records["convert"][row.id]
 
 
@@ -95,12 +105,17 @@ def make_metadata(rows: list[Row]) -> "pd.DataFrame":
     """The sheet's own columns, numbers where all cells are numbers; index: image."""
     import pandas as pd
 
-    table = pd.DataFrame([row.metadata for row in rows], index=pd.Index([row.id for row in rows], name="image"))
+    table = pd.DataFrame(
+        [row.metadata for row in rows], index=pd.Index([row.id for row in rows], name="image")
+    )
     return table.apply(tables.to_numbers)
 
 
 def make_images(
-    rows: list[Row], standing: dict[str, Record], records: dict[str, dict[str, Record]], metadata: "pd.DataFrame"
+    rows: list[Row],
+    standing: dict[str, Record],
+    records: dict[str, dict[str, Record]],
+    metadata: "pd.DataFrame",
 ) -> "pd.DataFrame":
     """One row an image: metadata and how it stands."""
     import pandas as pd
@@ -122,11 +137,17 @@ def join_metadata(table: "pd.DataFrame", metadata: "pd.DataFrame") -> "pd.DataFr
     if table.empty:
         return table
     joined = table.join(metadata[[name for name in metadata if name not in table]], on="image")
-    keys = [name for name in ("image", *metadata.columns, "object", "t", "label", "class") if name in joined]
+    keys = [
+        name
+        for name in ("image", *metadata.columns, "object", "t", "label", "class")
+        if name in joined
+    ]
     return joined[[*keys, *(name for name in joined if name not in keys)]]
 
 
-def read_objects(root: Path, records: dict[str, dict[str, Record]], good: list[str]) -> "pd.DataFrame":
+def read_objects(
+    root: Path, records: dict[str, dict[str, Record]], good: list[str]
+) -> "pd.DataFrame":
     """Measured objects of all quantify tasks, with their classes."""
     import pandas as pd
 
@@ -134,13 +155,25 @@ def read_objects(root: Path, records: dict[str, dict[str, Record]], good: list[s
     for key in (key for key in records if key.startswith("quantify.")):
         task = key.split(".")[1]
         table = read_all(root, records[key], good).assign(object=task)
-        classifiers = [other for other in records if other.startswith("classify.") and describes(root, records[other], task)]
+        classifiers = [
+            other
+            for other in records
+            if other.startswith("classify.") and describes(root, records[other], task)
+        ]
         for other in classifiers:
-            column = "class" if len(classifiers) == 1 else f"class_{other.split('.')[1].replace('-', '_')}"
+            column = (
+                "class"
+                if len(classifiers) == 1
+                else f"class_{other.split('.')[1].replace('-', '_')}"
+            )
             classes = read_all(root, records[other], good).rename(columns={"class": column})
             table = table.merge(classes, on=["image", "t", "label"], how="left")
         found.append(table)
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["image", "object", "t", "label"])
+    return (
+        pd.concat(found, ignore_index=True)
+        if found
+        else pd.DataFrame(columns=["image", "object", "t", "label"])
+    )
 
 
 def describes(root: Path, records: dict[str, Record], task: str) -> bool:
@@ -149,7 +182,9 @@ def describes(root: Path, records: dict[str, Record], task: str) -> bool:
     return bool(made) and tables.read_statement(root / made[0].artifact)["objects"] == task
 
 
-def read_spots(root: Path, records: dict[str, dict[str, Record]], good: list[str]) -> "pd.DataFrame":
+def read_spots(
+    root: Path, records: dict[str, dict[str, Record]], good: list[str]
+) -> "pd.DataFrame":
     """Spots of all detect tasks that find points."""
     import pandas as pd
 
@@ -169,7 +204,11 @@ def read_all(root: Path, records: dict[str, Record], good: list[str]) -> "pd.Dat
     parts = [tables.read_table(root / record.artifact) for record in made]
     for part in parts:
         part.attrs = {}  # pandas compares them at each concat
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["image", "t", "label"])
+    return (
+        pd.concat(parts, ignore_index=True)
+        if parts
+        else pd.DataFrame(columns=["image", "t", "label"])
+    )
 
 
 def write_both(root: Path, name: str, table: "pd.DataFrame") -> None:

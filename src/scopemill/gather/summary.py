@@ -61,16 +61,25 @@ def summarise_images(
     for kind, table in objects.groupby("object", sort=False):
         classes, columns = class_names(table), key_columns(table, means)
         by_image = dict(list(table.groupby("image")))
-        rows = {image: summarise_image(kind, by_image.get(image, table.iloc[:0]), classes, columns) for image in measured[kind]}
-        parts.append(pd.DataFrame([rows.get(image, {}) for image in images["image"]], index=images.index))
+        rows = {
+            image: summarise_image(kind, by_image.get(image, table.iloc[:0]), classes, columns)
+            for image in measured[kind]
+        }
+        parts.append(
+            pd.DataFrame([rows.get(image, {}) for image in images["image"]], index=images.index)
+        )
     for kind, table in spots.groupby("object", sort=False) if len(spots) else ():
         counts = table.groupby("image").size()
-        values = [counts.get(image, 0) if image in measured[kind] else np.nan for image in images["image"]]
+        values = [
+            counts.get(image, 0) if image in measured[kind] else np.nan for image in images["image"]
+        ]
         parts.append(pd.DataFrame({f"n_{column_name(kind)}": values}, index=images.index))
     return pd.concat(parts, axis=1)
 
 
-def summarise_image(kind: str, table: "pd.DataFrame", classes: list[str], columns: list[str]) -> dict[str, Any]:
+def summarise_image(
+    kind: str, table: "pd.DataFrame", classes: list[str], columns: list[str]
+) -> dict[str, Any]:
     """Counts (exact Poisson), fractions (exact binomial) and means of one image's objects of one kind."""
     n, stem = len(table), column_name(kind)
     row: dict[str, Any] = {f"n_{stem}": n}
@@ -78,12 +87,18 @@ def summarise_image(kind: str, table: "pd.DataFrame", classes: list[str], column
     for name in classes:
         hits, part = int((table["class"] == name).sum()), f"{stem}_{column_name(name)}"
         row |= {f"n_{part}": hits, f"fraction_{part}": hits / n if n else np.nan}
-        row[f"fraction_{part}_low"], row[f"fraction_{part}_high"] = statistics.binomial_interval(hits, n)
+        row[f"fraction_{part}_low"], row[f"fraction_{part}_high"] = statistics.binomial_interval(
+            hits, n
+        )
     return row | {f"{stem}_{name}_mean": table[name].mean() for name in columns}
 
 
 def summarise_groups(
-    images: "pd.DataFrame", objects: "pd.DataFrame", group_by: str, means: list[str] | None, seed: int
+    images: "pd.DataFrame",
+    objects: "pd.DataFrame",
+    group_by: str,
+    means: list[str] | None,
+    seed: int,
 ) -> "pd.DataFrame":
     """One row a group, kind of object, class and quantity: value, 95 % interval, and how that was found."""
     import pandas as pd
@@ -95,13 +110,30 @@ def summarise_groups(
     for group, members in groups:
         chosen = objects[objects["image"].isin(members["image"])]
         for kind, table in chosen.groupby("object", sort=False):
-            rows += [{"group": group, "object": kind, **row} for row in summarise_group(table, members, means, rng)]
-    names = ("group", "object", "class", "quantity", "value", "low", "high", "interval", "n_images", "n_objects")
+            rows += [
+                {"group": group, "object": kind, **row}
+                for row in summarise_group(table, members, means, rng)
+            ]
+    names = (
+        "group",
+        "object",
+        "class",
+        "quantity",
+        "value",
+        "low",
+        "high",
+        "interval",
+        "n_images",
+        "n_objects",
+    )
     return pd.DataFrame(rows, columns=list(names))
 
 
 def summarise_group(
-    table: "pd.DataFrame", members: "pd.DataFrame", means: list[str] | None, rng: np.random.Generator
+    table: "pd.DataFrame",
+    members: "pd.DataFrame",
+    means: list[str] | None,
+    rng: np.random.Generator,
 ) -> Iterator[dict[str, Any]]:
     """Counts, fractions and means of one kind of object in one group of images."""
     clusters = find_clusters(table, members)
@@ -109,11 +141,23 @@ def summarise_group(
         chosen = table[table["class"] == name] if name else table
         shared = {"class": name, "n_images": len(members), "n_objects": len(chosen)}
         low, high = statistics.poisson_interval(len(chosen))
-        yield shared | {"quantity": "count", "value": len(chosen), "low": low, "high": high, "interval": "exact Poisson"}
+        yield shared | {
+            "quantity": "count",
+            "value": len(chosen),
+            "low": low,
+            "high": high,
+            "interval": "exact Poisson",
+        }
         if name:
-            yield shared | {"quantity": "fraction", **estimate_fraction(chosen, table, clusters, rng)}
+            yield shared | {
+                "quantity": "fraction",
+                **estimate_fraction(chosen, table, clusters, rng),
+            }
         for column in key_columns(chosen, means):
-            yield shared | {"quantity": f"mean {column}", **estimate_mean(chosen, column, clusters, rng)}
+            yield shared | {
+                "quantity": f"mean {column}",
+                **estimate_mean(chosen, column, clusters, rng),
+            }
 
 
 def find_clusters(table: "pd.DataFrame", members: "pd.DataFrame") -> "pd.Series":
@@ -125,7 +169,12 @@ def find_clusters(table: "pd.DataFrame", members: "pd.DataFrame") -> "pd.Series"
 def sum_by(values: "pd.Series", clusters: "pd.Series") -> np.ndarray:
     """Sums over clusters, in a fixed order, with zeros for clusters that have nothing."""
     order = sorted(clusters.unique())
-    return values.groupby(clusters.loc[values.index]).sum().reindex(order, fill_value=0).to_numpy(float)
+    return (
+        values.groupby(clusters.loc[values.index])
+        .sum()
+        .reindex(order, fill_value=0)
+        .to_numpy(float)
+    )
 
 
 def estimate_fraction(
@@ -137,7 +186,9 @@ def estimate_fraction(
         low, high = statistics.binomial_interval(len(chosen), len(table))
         return {"value": value, "low": low, "high": high, "interval": "exact binomial (objects)"}
     ones = clusters.map(lambda _: 1.0)
-    low, high = statistics.bootstrap_ratio(sum_by(ones.loc[chosen.index], clusters), sum_by(ones, clusters), rng)
+    low, high = statistics.bootstrap_ratio(
+        sum_by(ones.loc[chosen.index], clusters), sum_by(ones, clusters), rng
+    )
     return {"value": value, "low": low, "high": high, "interval": f"bootstrap ({clusters.name}s)"}
 
 
@@ -147,9 +198,21 @@ def estimate_mean(
     """Mean over the group's objects; the interval is between images, not between objects."""
     values = chosen[column].dropna()
     if clusters.loc[values.index].nunique() < MIN_CLUSTERS:
-        return {"value": values.mean(), "low": np.nan, "high": np.nan, "interval": f"needs {MIN_CLUSTERS} images"}
-    low, high = statistics.bootstrap_ratio(sum_by(values, clusters), sum_by(values * 0 + 1, clusters), rng)
-    return {"value": values.mean(), "low": low, "high": high, "interval": f"bootstrap ({clusters.name}s)"}
+        return {
+            "value": values.mean(),
+            "low": np.nan,
+            "high": np.nan,
+            "interval": f"needs {MIN_CLUSTERS} images",
+        }
+    low, high = statistics.bootstrap_ratio(
+        sum_by(values, clusters), sum_by(values * 0 + 1, clusters), rng
+    )
+    return {
+        "value": values.mean(),
+        "low": low,
+        "high": high,
+        "interval": f"bootstrap ({clusters.name}s)",
+    }
 
 
 def fit_curves(objects: "pd.DataFrame", fits: list[Fit]) -> "pd.DataFrame":
@@ -162,7 +225,15 @@ def fit_curves(objects: "pd.DataFrame", fits: list[Fit]) -> "pd.DataFrame":
         points = table.groupby("image").agg(x=(fit.x, "first"), y=(fit.y, "median")).astype(float)
         curve = statistics.fit_logistic(points["x"].to_numpy(), points["y"].to_numpy())
         if curve:
-            rows.append({"object": fit.object, "y": fit.y, "x": fit.x, "n_images": len(points), **vars(curve)})
+            rows.append(
+                {
+                    "object": fit.object,
+                    "y": fit.y,
+                    "x": fit.x,
+                    "n_images": len(points),
+                    **vars(curve),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -174,6 +245,12 @@ def compare_expected(images: "pd.DataFrame") -> "pd.DataFrame":
     for expected in (name for name in images if str(name).startswith("expected_")):
         column = str(expected).removeprefix("expected_")
         if column in images:
-            part = images[["image", expected, column]].set_axis(["image", "expected", "measured"], axis=1)
+            part = images[["image", expected, column]].set_axis(
+                ["image", "expected", "measured"], axis=1
+            )
             parts.append(part.dropna().assign(column=column))
-    return pd.concat(parts, ignore_index=True)[["column", "image", "expected", "measured"]] if parts else pd.DataFrame()
+    return (
+        pd.concat(parts, ignore_index=True)[["column", "image", "expected", "measured"]]
+        if parts
+        else pd.DataFrame()
+    )

@@ -60,11 +60,20 @@ def show_channels(frame: Frame, settings: Settings) -> tuple[np.ndarray, list[tu
     zoom = pictures.choose_zoom(frame.meta.shape[3:], settings.min_size_px, settings.max_size_px)
     images = [pictures.shrink(frame.channel(name), zoom) for name in names]
     if frame.meta.rgb and len(names) == 3:
-        top = 255 if frame.channel(names[0]).dtype == np.uint8 else max(float(image.max()) for image in images)
-        return np.stack(images, -1).astype(np.float32) / max(top, 1), [("as photographed", "#c9ccd3")]
+        top = (
+            255
+            if frame.channel(names[0]).dtype == np.uint8
+            else max(float(image.max()) for image in images)
+        )
+        return np.stack(images, -1).astype(np.float32) / max(top, 1), [
+            ("as photographed", "#c9ccd3")
+        ]
     limits = [pictures.contrast_limits(image, settings.percentiles) for image in images]
     colors = choose_colors(settings.channels, names)
-    line = [(f"{name} {low:.4g} to {high:.4g}", color) for name, color, (low, high) in zip(names, colors, limits, strict=True)]
+    line = [
+        (f"{name} {low:.4g} to {high:.4g}", color)
+        for name, color, (low, high) in zip(names, colors, limits, strict=True)
+    ]
     return pictures.composite(images, colors, limits), line
 
 
@@ -73,12 +82,18 @@ def choose_colors(channels: dict[str, Channel], names: list[str]) -> list[str]:
     if len(names) == 1:
         return [channels[names[0]].color or "#ffffff"]
     turns: Iterator[str] = iter(pictures.MARKERS * len(names))
-    return [channels[n].color or pictures.BY_ROLE.get(channels[n].role) or next(turns) for n in names]
+    return [
+        channels[n].color or pictures.BY_ROLE.get(channels[n].role) or next(turns) for n in names
+    ]
 
 
 def dim(picture: np.ndarray) -> np.ndarray:
     """A darker grey copy, on which outlines stand out."""
-    grey = picture.mean(axis=-1, keepdims=True) if picture.mean() > 0.4 else picture.max(axis=-1, keepdims=True)
+    grey = (
+        picture.mean(axis=-1, keepdims=True)
+        if picture.mean() > 0.4
+        else picture.max(axis=-1, keepdims=True)
+    )
     return np.repeat(grey * 0.7, 3, axis=-1)
 
 
@@ -89,15 +104,31 @@ def draw_objects(
     tasks = [key.split(".")[1] for key in job.inputs if key.startswith("segment.")]
     classes = dict(find_classes(job))
     lines = []
-    for number, task in enumerate(task for task in tasks if settings.outlines is None or task in settings.outlines):
-        labels = pictures.fit(project(frame.labels(task)[None] if frame.labels(task).ndim == 2 else frame.labels(task), "max"), zoom)
+    for number, task in enumerate(
+        task for task in tasks if settings.outlines is None or task in settings.outlines
+    ):
+        labels = pictures.fit(
+            project(
+                frame.labels(task)[None] if frame.labels(task).ndim == 2 else frame.labels(task),
+                "max",
+            ),
+            zoom,
+        )
         by_label = classes.get(task, {})
         names = sorted(set(by_label.values()))
-        palette = dict(zip(names, pictures.CLASSES * 4, strict=False)) | {"unassigned": pictures.NO_CLASS}
-        default = pictures.NO_CLASS if names else pictures.CLASSES[(number + 1) % len(pictures.CLASSES)]
-        pictures.draw_outlines(picture, labels, {label: palette[name] for label, name in by_label.items()}, default)
+        palette = dict(zip(names, pictures.CLASSES * 4, strict=False)) | {
+            "unassigned": pictures.NO_CLASS
+        }
+        default = (
+            pictures.NO_CLASS if names else pictures.CLASSES[(number + 1) % len(pictures.CLASSES)]
+        )
+        pictures.draw_outlines(
+            picture, labels, {label: palette[name] for label, name in by_label.items()}, default
+        )
         n = len(np.unique(frame.labels(task))) - 1
-        counts = [(f"{name} {list(by_label.values()).count(name)}", palette[name]) for name in names]
+        counts = [
+            (f"{name} {list(by_label.values()).count(name)}", palette[name]) for name in names
+        ]
         lines.append([(f"{task}: {n}", default), *counts])
     return lines
 
@@ -108,7 +139,10 @@ def find_classes(job: Job) -> Iterator[tuple[str, dict[int, str]]]:
         measured = f"quantify.{read_statement(job.inputs[key])['objects']}"
         detected = f"detect.{read_statement(job.inputs[measured])['objects']}"
         table = read_table(job.inputs[key]).query("t == 0")
-        yield read_statement(job.inputs[detected])["labels"], dict(zip(table["label"], table["class"], strict=True))
+        yield (
+            read_statement(job.inputs[detected])["labels"],
+            dict(zip(table["label"], table["class"], strict=True)),
+        )
 
 
 def find_spots(job: Job) -> tuple[np.ndarray, list[list[tuple[str, str]]]]:
@@ -119,7 +153,11 @@ def find_spots(job: Job) -> tuple[np.ndarray, list[list[tuple[str, str]]]]:
         if {"y", "x"} <= set(table):
             points.append(table[["y", "x"]].to_numpy(float))
             owners = [name for name in table if name.endswith("_label")]
-            inside = f", {int((table[owners[0]] > 0).sum())} in {owners[0].removesuffix('_label')}" if owners else ""
+            inside = (
+                f", {int((table[owners[0]] > 0).sum())} in {owners[0].removesuffix('_label')}"
+                if owners
+                else ""
+            )
             lines.append([(f"{key.split('.')[1]}: {len(table)} spots{inside}", "#ffe14d")])
     return np.concatenate(points), lines
 

@@ -7,7 +7,16 @@ import numpy as np
 from .. import features
 from ..frames import Frame, open_frames
 from ..runner import Job
-from ..settings import ChannelName, DetectTask, Method, Percentile, Positive, SegmentTask, settings
+from ..settings import (
+    ChannelName,
+    DetectTask,
+    Method,
+    NonNegative,
+    Percentile,
+    Positive,
+    SegmentTask,
+    settings,
+)
 from ..tables import read_statement, write_table
 
 if TYPE_CHECKING:
@@ -30,6 +39,8 @@ class Settings:
     """Nuclei: the object is measured apart in nucleus and cytoplasm, with the ratio."""
     ring_um: Positive | None = None
     """Width of a ring around each object that is measured too, with the ratio object / ring."""
+    ring_gap_um: NonNegative = 0.0
+    """Distance between object and ring: the object's blurred border belongs to neither."""
     background_percentile: Percentile | None = None
     """Percentile of the image that is subtracted as background before nucleus, cytoplasm and ring are compared."""
     spots: tuple[DetectTask, ...] = ()
@@ -53,14 +64,22 @@ def quantify(frame: Frame, labels_task: str, settings: Settings) -> "pd.DataFram
     objects = frame.tables(f"detect.{settings.objects}")
     labels = frame.labels(labels_task)
     # an optional channel that this image lacks is left out
-    names = [name for name in settings.channels or frame.channel_names if name in frame.channel_names]
+    names = [
+        name for name in settings.channels or frame.channel_names if name in frame.channel_names
+    ]
     channels = {name: fit_to(frame.channel(name), labels) for name in names}
     spacing, with_um = frame.spacing(labels), frame.meta.pixel_size_um is not None
-    table = objects.merge(features.measure(labels, channels, spacing, with_um), on="label", how="left")
-    table = table.assign(**measure_parts(table["label"].to_numpy(), labels, channels, frame, settings))
+    table = objects.merge(
+        features.measure(labels, channels, spacing, with_um), on="label", how="left"
+    )
+    table = table.assign(
+        **measure_parts(table["label"].to_numpy(), labels, channels, frame, settings)
+    )
     for task in settings.spots:
         spots = frame.tables(f"detect.{task}")
-        table[f"n_{task.replace('-', '_')}"] = count_spots(spots, labels, table["label"].to_numpy(), labels_task)
+        table[f"n_{task.replace('-', '_')}"] = count_spots(
+            spots, labels, table["label"].to_numpy(), labels_task
+        )
     return table
 
 
@@ -70,7 +89,11 @@ def fit_to(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def measure_parts(
-    ids: np.ndarray, labels: np.ndarray, channels: dict[str, np.ndarray], frame: Frame, settings: Settings
+    ids: np.ndarray,
+    labels: np.ndarray,
+    channels: dict[str, np.ndarray],
+    frame: Frame,
+    settings: Settings,
 ) -> dict[str, np.ndarray]:
     """Means in nucleus, cytoplasm and ring, and their ratios."""
     columns: dict[str, np.ndarray] = {}
@@ -80,21 +103,30 @@ def measure_parts(
         parts |= {"nucleus": np.where(inside, labels, 0), "cytoplasm": np.where(inside, 0, labels)}
         columns["nucleus_area_fraction"] = features.mean_within(labels, inside, ids)
     if settings.ring_um:
-        parts["ring"] = features.ring_around(labels, settings.ring_um, frame.spacing(labels))
+        parts["ring"] = features.ring_around(
+            labels, settings.ring_gap_um, settings.ring_um, frame.spacing(labels)
+        )
     for name, image in channels.items() if parts else ():
         percentile = settings.background_percentile
         background = float(np.percentile(image, percentile)) if percentile is not None else 0.0
-        means = {part: features.mean_within(where, image, ids, background) for part, where in parts.items()}
+        means = {
+            part: features.mean_within(where, image, ids, background)
+            for part, where in parts.items()
+        }
         columns |= {f"{part}_mean_{name}": values for part, values in means.items()}
         if settings.nucleus:
-            columns[f"nucleus_cytoplasm_ratio_{name}"] = features.ratio(means["nucleus"], means["cytoplasm"])
+            columns[f"nucleus_cytoplasm_ratio_{name}"] = features.ratio(
+                means["nucleus"], means["cytoplasm"]
+            )
         if settings.ring_um:
             whole = features.mean_within(labels, image, ids, background)
             columns[f"ring_ratio_{name}"] = features.ratio(whole, means["ring"])
     return columns
 
 
-def count_spots(spots: "pd.DataFrame", labels: np.ndarray, ids: np.ndarray, labels_task: str) -> np.ndarray:
+def count_spots(
+    spots: "pd.DataFrame", labels: np.ndarray, ids: np.ndarray, labels_task: str
+) -> np.ndarray:
     """Spots per object: by the assignment that detect made, else by position."""
     if f"{labels_task}_label" in spots:
         owners = spots[f"{labels_task}_label"].to_numpy()

@@ -54,25 +54,22 @@ class Raw:
         self, t: int = 0, c: int = 0, z: int = 0, y: slice = WHOLE, x: slice = WHOLE
     ) -> np.ndarray:
         """Return one region (Y, X) of one plane. Raises DataError DECODE or TRUNCATED."""
-        for axis, index, size in zip("TCZ", (t, c, z), self.shape, strict=False):
-            if not 0 <= index < size:
-                raise IndexError(f"{self.path}: {axis}={index} of {size}")
-        y, x = (slice(*s.indices(n)[:2]) for s, n in zip((y, x), self.shape[3:], strict=True))
+        y, x = self._bounds(t, c, z, y, x)
+        if self.samples == 1:
+            return self._region(t, c, z, y, x)
         group, sample = divmod(c, self.samples)
         key = (t, group, z, y.start, y.stop, x.start, x.stop)
-        if self.samples == 1 or self._last[0] != key:
+        if self._last[0] != key:
             self._last = (None, None)  # frees the old region before the next is made
-            with blame(self.path, "DECODE", "the image data cannot be decoded"):
-                region = self._decode(t, group * self.samples, z, y, x)
-            if self.samples == 1:
-                return self._checked(region, y, x)
-            self._last = (key, region)
-        return self._checked(self._last[1][sample], y, x).copy()
+            self._last = (key, self._region(t, group * self.samples, z, y, x))
+        return self._last[1][sample].copy()
 
     def read_rgb(self, t: int = 0, z: int = 0, y: slice = WHOLE, x: slice = WHOLE) -> np.ndarray:
         """Return one region of a colour picture as (3, Y, X): one decode, not three."""
         if not self.rgb:
             raise ValueError(f"{self.path}: not a colour picture")
+        if self.samples == 3:
+            return self._region(t, 0, z, *self._bounds(t, 0, z, y, x))
         return np.stack([self.read(t, c, z, y, x) for c in range(3)])
 
     def close(self) -> None:
@@ -86,12 +83,22 @@ class Raw:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _checked(self, region: np.ndarray, y: slice, x: slice) -> np.ndarray:
+    def _bounds(self, t: int, c: int, z: int, y: slice, x: slice) -> tuple[slice, slice]:
+        for axis, index, size in zip("TCZ", (t, c, z), self.shape[:3], strict=True):
+            if not 0 <= index < size:
+                raise IndexError(f"{self.path}: {axis}={index} of {size}")
+        height, width = self.shape[3:]
+        return slice(*y.indices(height)[:2]), slice(*x.indices(width)[:2])
+
+    def _region(self, t: int, c: int, z: int, y: slice, x: slice) -> np.ndarray:
+        with blame(self.path, "DECODE", "the image data cannot be decoded"):
+            region = self._decode(t, c, z, y, x)
         size = (max(y.stop - y.start, 0), max(x.stop - x.start, 0))
+        size = size if self.samples == 1 else (self.samples, *size)
         if region.shape != size:
             message = f"{self.path}: decoded {region.shape} pixels, the header promises {size}"
-            raise DataError("DECODE", message)
-        return np.ascontiguousarray(region, self.dtype)
+            raise DataError("DECODE", f"{message}; copy or export it again")
+        return np.array(region, self.dtype, order="C")  # its own memory, to write in
 
     def _decode(self, t: int, c: int, z: int, y: slice, x: slice) -> np.ndarray:
         """Return (Y, X), or (samples, Y, X) where `samples` > 1 and `c` is the first of them."""

@@ -39,13 +39,16 @@ class _Records(logging.Handler):
 def captured_log() -> Iterator[list[str]]:
     """Collect tifffile's warnings instead of letting hundreds of lines reach stderr."""
     logger, records = logging.getLogger("tifffile"), _Records()
-    spread, logger.propagate = logger.propagate, False
+    spread, level = logger.propagate, logger.level
+    logger.propagate = False
+    logger.setLevel(logging.WARNING)  # whatever the program's own level is
     logger.addHandler(records)
     try:
         yield records.messages
     finally:
         logger.removeHandler(records)
         logger.propagate = spread
+        logger.setLevel(level)
 
 
 def check_log(path: Path, messages: list[str], size: int) -> None:

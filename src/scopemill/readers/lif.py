@@ -40,30 +40,20 @@ def _open_image(path: Path, file: Any, scene: str | None, max_pixels: int) -> Ra
         raise DataError("STRUCTURE", f"{path}: no image in the file; export it again in LAS X")
     scenes, number = choose_scene(path, [image.path or image.name for image in images], scene)
     image = images[number]
-    if image.is_flim:
-        raise DataError("AXES", f"{path}: {scenes[number]!r} is a lifetime image; export intensity")
-    block = image.memory_block
-    if block.offset + block.size > path.stat().st_size or block.size < image.nbytes:
-        cause = f"image {scenes[number]!r} lies outside the file or is shorter than its axes"
-        raise DataError("TRUNCATED", f"{path}: {cause}; copy it again")
+    _check_block(path, image, scenes[number])
     axes, note = _axes(path, image)
     size = {letter: image.sizes[name] for letter, name in axes.items()}
     samples = size.get("S", 1)
+    channels = size.get("C", 1) * samples
     y, x, z = (_step_um(image, axes.get(letter)) for letter in "YXZ")
     return _Lif(
         path=path,
         format="lif",
         scenes=scenes,
         scene=scenes[number],
-        shape=(
-            size.get("T", 1),
-            size.get("C", 1) * samples,
-            size.get("Z", 1),
-            size["Y"],
-            size["X"],
-        ),
+        shape=(size.get("T", 1), channels, size.get("Z", 1), size["Y"], size["X"]),
         dtype=np.dtype(image.dtype),
-        rgb=samples == 3 and size.get("C", 1) == 1,
+        rgb=samples == 3 == channels,
         pixel_size_um=pair_um(y, x),
         z_step_um=z,
         metadata={"axes_note": note} if note else {},
@@ -73,6 +63,15 @@ def _open_image(path: Path, file: Any, scene: str | None, max_pixels: int) -> Ra
         image=image,
         axes=axes,
     )
+
+
+def _check_block(path: Path, image: Any, name: str) -> None:
+    if image.is_flim:
+        raise DataError("AXES", f"{path}: {name!r} is a lifetime image; export its intensity")
+    block = image.memory_block
+    if block.offset + block.size > path.stat().st_size or block.size < image.nbytes:
+        cause = f"image {name!r} lies outside the file or is shorter than its axes"
+        raise DataError("TRUNCATED", f"{path}: {cause}; copy it again")
 
 
 class _Lif(Raw):

@@ -39,13 +39,7 @@ def recognise(head: bytes, path: Path) -> bool:
 
 def open_file(path: Path, scene: str | None, max_pixels: int) -> Raw:
     """Open one picture. Raises DataError TOO_LARGE, TRUNCATED, DTYPE or STRUCTURE."""
-    with path.open("rb") as file:
-        head = file.read(32)
-        file.seek(-min(TAIL_BYTES, path.stat().st_size), 2)
-        tail = file.read()
-    kind = _format(head)
-    if END.get(kind, b"") not in tail:
-        raise DataError("TRUNCATED", f"{path}: the {kind} data have no end mark; copy it again")
+    kind, head = _complete(path)
     with _opened(path) as image:
         (width, height), mode = image.size, image.mode
     if mode not in MODES:
@@ -70,6 +64,18 @@ def open_file(path: Path, scene: str | None, max_pixels: int) -> Raw:
         max_pixels=max_pixels,
         target=target,
     )
+
+
+def _complete(path: Path) -> tuple[str, bytes]:
+    """Return the format and the first bytes of a file that has its end mark."""
+    with path.open("rb") as file:
+        head = file.read(32)
+        file.seek(-min(TAIL_BYTES, path.stat().st_size), 2)
+        tail = file.read()
+    kind = _format(head)
+    if END.get(kind, b"") not in tail:
+        raise DataError("TRUNCATED", f"{path}: the {kind} data have no end mark; copy it again")
+    return kind, head
 
 
 class _Picture(Raw):

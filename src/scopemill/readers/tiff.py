@@ -49,7 +49,8 @@ def _open_series(path, tif, size, scene, max_pixels, messages) -> Raw:
     ome = _check_structure(path, tif, size, max_pixels, messages)
     series = _scenes(tif.series)
     check_log(path, messages, size)
-    names = [s.name for s in series] if len(ome) != len(series) else [i.name for i in ome]
+    ome = ome if len(ome) == len(series) and series[0].kind == "ome" else [None] * len(series)
+    names = [(o or s).name for o, s in zip(ome, series, strict=True)]
     scenes, number = choose_scene(path, names, scene)
     chosen = series[number]
     if chosen.keyframe.compression == APERIO_YCC:
@@ -60,7 +61,7 @@ def _open_series(path, tif, size, scene, max_pixels, messages) -> Raw:
     if chosen.is_multifile or any(p is None or p.parent is not tif for p in chosen._pages):
         raise DataError("AXES", f"{path}: some of its planes are in other files; {ELSEWHERE}")
     layout = layout_of(path, chosen) if not is_channel_last(chosen) else _channel_last(chosen)
-    header = _header(path, tif, chosen, layout, ome[number] if len(ome) == len(series) else None)
+    header = _header(path, tif, chosen, layout, ome[number])
     check_log(path, messages, size)
     kind = _ChannelLast if is_channel_last(chosen) else _Tiff
     return kind(scenes=scenes, scene=scenes[number], max_pixels=max_pixels, tif=tif, **header)

@@ -33,10 +33,18 @@ def make_figures(tables: Any, settings: Any) -> Iterator[dict[str, str]]:
     for column, table in tables.comparison.groupby("column") if len(tables.comparison) else ():
         yield draw(f"{column}: measured against known, one point an image", draw_comparison, table)
     for kind, objects in tables.objects.groupby("object", sort=False):
-        yield draw(f"{kind}: number in each image, with exact Poisson intervals", draw_counts, images, str(kind), group)
+        yield draw(
+            f"{kind}: number in each image, with exact Poisson intervals",
+            draw_counts,
+            images,
+            str(kind),
+            group,
+        )
         fractions = tables.summary.query("object == @kind and quantity == 'fraction'")
         if len(fractions):
-            yield draw(f"{kind}: share of each class, with 95 % intervals", draw_fractions, fractions)
+            yield draw(
+                f"{kind}: share of each class, with 95 % intervals", draw_fractions, fractions
+            )
         for column in choose_columns(objects, settings.plots):
             yield draw(f"{kind}: {column}", draw_distribution, objects, column, group)
 
@@ -46,7 +54,9 @@ def choose_columns(objects: "pd.DataFrame", wanted: list[str] | None, most: int 
     there = [str(name) for name in objects if objects[name].notna().any()]
     if wanted is not None:
         return [name for name in wanted if name in there]
-    ranked = [name for start in PREFERRED for name in there if name.startswith(start) and describe(name)]
+    ranked = [
+        name for start in PREFERRED for name in there if name.startswith(start) and describe(name)
+    ]
     if "area_um2" in ranked and "area" in ranked:
         ranked.remove("area")
     return [name for name in dict.fromkeys(ranked) if not name.startswith("area_convex")][:most]
@@ -73,13 +83,18 @@ def split_groups(table: "pd.DataFrame", group: str | None) -> list[tuple[str, "p
     """Groups in order (numbers by size), not more than fit on an axis."""
     if group is None or group not in table:
         return [("all", table)]
-    return [(f"{name:g}" if isinstance(name, float) else str(name), one) for name, one in table.groupby(group)][:MAX_GROUPS]
+    return [
+        (f"{name:g}" if isinstance(name, float) else str(name), one)
+        for name, one in table.groupby(group)
+    ][:MAX_GROUPS]
 
 
 def name_groups(axes: "Axes", names: list[str], label: str) -> None:
     """Group names below the axis, turned when there are many."""
     turn = len(names) > 8 or max(map(len, names), default=0) > 10
-    axes.set_xticks(range(len(names)), names, rotation=45 if turn else 0, ha="right" if turn else "center")
+    axes.set_xticks(
+        range(len(names)), names, rotation=45 if turn else 0, ha="right" if turn else "center"
+    )
     axes.set_xlabel(label)
 
 
@@ -106,10 +121,19 @@ def draw_fractions(axes: "Axes", fractions: "pd.DataFrame") -> None:
     groups = list(dict.fromkeys(fractions["group"].astype(str)))[:MAX_GROUPS]
     classes = list(dict.fromkeys(fractions["class"]))
     for i, name in enumerate(classes):
-        one = fractions[fractions["class"] == name].set_index(fractions.loc[fractions["class"] == name, "group"].astype(str))
+        one = fractions[fractions["class"] == name].set_index(
+            fractions.loc[fractions["class"] == name, "group"].astype(str)
+        )
         one = one.reindex(groups)
         x = np.arange(len(groups)) + (i - (len(classes) - 1) / 2) * 0.8 / len(classes)
-        axes.bar(x, one["value"], 0.7 / len(classes), color=COLORS[i % len(COLORS)], label=str(name), alpha=0.85)
+        axes.bar(
+            x,
+            one["value"],
+            0.7 / len(classes),
+            color=COLORS[i % len(COLORS)],
+            label=str(name),
+            alpha=0.85,
+        )
         reach = np.abs(np.stack([one["value"] - one["low"], one["high"] - one["value"]]))
         axes.errorbar(x, one["value"], reach, fmt="none", ecolor="#333", lw=1, capsize=2)
     name_groups(axes, groups, "")
@@ -117,18 +141,28 @@ def draw_fractions(axes: "Axes", fractions: "pd.DataFrame") -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def draw_distribution(axes: "Axes", objects: "pd.DataFrame", column: str, group: str | None) -> None:
+def draw_distribution(
+    axes: "Axes", objects: "pd.DataFrame", column: str, group: str | None
+) -> None:
     """Objects as a violin, images' means as points on it."""
     rng = np.random.default_rng(0)
-    groups = [(name, one) for name, one in split_groups(objects.dropna(subset=[column]), group) if len(one)]
+    groups = [
+        (name, one)
+        for name, one in split_groups(objects.dropna(subset=[column]), group)
+        if len(one)
+    ]
     for i, (_, one) in enumerate(groups):
         values = one[column].to_numpy(float)
-        values = values if len(values) <= MAX_OBJECTS else rng.choice(values, MAX_OBJECTS, replace=False)
+        values = (
+            values if len(values) <= MAX_OBJECTS else rng.choice(values, MAX_OBJECTS, replace=False)
+        )
         if np.ptp(values):
             body = axes.violinplot(values, [i], widths=0.85, showextrema=False)["bodies"][0]
             body.set(facecolor=COLORS[i % len(COLORS)], alpha=0.25)
         means = one.groupby("image")[column].mean().to_numpy()
-        axes.scatter(i + spread(len(means), 0.15), means, s=14, color=COLORS[i % len(COLORS)], zorder=3)
+        axes.scatter(
+            i + spread(len(means), 0.15), means, s=14, color=COLORS[i % len(COLORS)], zorder=3
+        )
         axes.hlines(np.median(values), i - 0.3, i + 0.3, color="#222", lw=1.4, zorder=4)
     name_groups(axes, [name for name, _ in groups], group or "")
     unit = (describe(column) or ("",))[0]
@@ -140,9 +174,14 @@ def draw_fit(axes: "Axes", objects: "pd.DataFrame", fit: dict[str, Any]) -> None
     table = objects[objects["object"] == fit["object"]]
     points = table.groupby("image").agg(x=(fit["x"], "first"), y=(fit["y"], "median")).astype(float)
     positive = points["x"][points["x"] > 0].min()
-    curve = Logistic(*(fit[name] for name in ("bottom", "top", "ec50", "slope", "ec50_low", "ec50_high")))
+    curve = Logistic(
+        *(fit[name] for name in ("bottom", "top", "ec50", "slope", "ec50_low", "ec50_high"))
+    )
     axes.set_xscale("symlog", linthresh=positive, linscale=0.4)
-    grid = np.concatenate([np.linspace(0, positive, 40), np.geomspace(positive, points["x"].max(), 200)])
+    axes.xaxis.set_major_formatter("{x:g}")
+    grid = np.concatenate(
+        [np.linspace(0, positive, 40), np.geomspace(positive, points["x"].max(), 200)]
+    )
     axes.axvspan(fit["ec50_low"], fit["ec50_high"], color=COLORS[1], alpha=0.2, lw=0)
     axes.axvline(fit["ec50"], color=COLORS[1], lw=1)
     axes.plot(grid, curve(grid), color="#333", lw=1.4)

@@ -80,7 +80,9 @@ def render(**values: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("scopemill.report", ".")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
     environment.filters["number"] = format_number
     return environment.get_template("page.html").render(**values)
 
@@ -88,7 +90,7 @@ def render(**values: Any) -> str:
 def format_number(value: Any) -> str:
     """Four significant digits; a dash for what is missing."""
     if isinstance(value, (int, float)):
-        return "–" if value != value else f"{value:.4g}"
+        return "-" if value != value else f"{value:.4g}"
     return str(value)
 
 
@@ -102,13 +104,18 @@ def read_tables(root: Path) -> Tables:
     quarantine = pd.read_csv(root / "quarantine.tsv", sep="\t", dtype=str, keep_default_na=False)
     objects = read_table(root / "objects.parquet")
     images, summary = read_csv(root / "images.csv"), read_csv(root / "summary.csv")
-    return Tables(objects, images, summary, quarantine, optional("fits.csv"), optional("comparison.csv"))
+    return Tables(
+        objects, images, summary, quarantine, optional("fits.csv"), optional("comparison.csv")
+    )
 
 
 def count_status(images: "pd.DataFrame") -> dict[str, int]:
     """Images in all, and by status."""
     counts = images["status"].value_counts()
-    return {"all": len(images), **{name: int(counts.get(name, 0)) for name in ("ok", "quarantined", "skipped")}}
+    return {
+        "all": len(images),
+        **{name: int(counts.get(name, 0)) for name in ("ok", "quarantined", "skipped")},
+    }
 
 
 def summarise_comparison(comparison: "pd.DataFrame") -> Iterator[dict[str, Any]]:
@@ -121,14 +128,24 @@ def summarise_comparison(comparison: "pd.DataFrame") -> Iterator[dict[str, Any]]
         }  # fmt: skip
 
 
-def make_gallery(root: Path, images: "pd.DataFrame", settings: Settings) -> Iterator[dict[str, str]]:
+def make_gallery(
+    root: Path, images: "pd.DataFrame", settings: Settings
+) -> Iterator[dict[str, str]]:
     """Thumbnails of usable images, as data, each with a link to the picture."""
-    usable = [image for image in images.loc[images["status"] == "ok", "image"] if (root / "qc" / f"{image}.png").exists()]
+    usable = [
+        image
+        for image in images.loc[images["status"] == "ok", "image"]
+        if (root / "qc" / f"{image}.png").exists()
+    ]
     every = -(-len(usable) // max(1, settings.max_thumbnails))
     group = dict(zip(images["image"], images.get(settings.group_by, images["status"]), strict=True))
     for image in usable[:: max(1, every)]:
         source = root / "qc" / f"{image}.png"
-        yield {"image": image, "group": str(group[image]), "data": make_thumbnail(source, settings.thumbnail_px)}
+        yield {
+            "image": image,
+            "group": str(group[image]),
+            "data": make_thumbnail(source, settings.thumbnail_px),
+        }
 
 
 def make_thumbnail(path: Path, width: int) -> str:
@@ -166,6 +183,10 @@ def find_notes(root: Path, batches: list[str]) -> Iterator[str]:
     unknown = sum(record.facts.get("pixel_size_um") is None for record in records)
     if unknown:
         yield f"The pixel size of {unknown} images is unknown: there, settings in um count pixels, and columns in um are absent."
-    flat = {record.image: record.facts["flat_channels"] for record in records if record.facts.get("flat_channels")}
+    flat = {
+        record.image: record.facts["flat_channels"]
+        for record in records
+        if record.facts.get("flat_channels")
+    }
     if flat:
         yield f"Channels with one value only: {json.dumps(dict(list(flat.items())[:10]))}"

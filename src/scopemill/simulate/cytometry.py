@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scopemill.simulate import Outlines, expose, fill, render_points, scatter, texture, wavy
+from .optics import Outlines, expose, fill, render_points, scatter, texture, wavy
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ def classify(table: "pd.DataFrame", frame: Frame, settings: Settings) -> dict[st
         for column in sorted(expressions.names(rule) - set(table.columns)):
             if columns.describe(column, frame.channel_names) is None:
                 raise Skip("NO_CHANNEL", f"the image lacks the channel of '{column}'")
-            raise ConfigError(f"rules.{name}: '{column}' was not measured; see the quantify task's settings")
+            raise ConfigError(
+                f"rules.{name}: '{column}' was not measured; see the quantify task's settings"
+            )
         chosen[np.asarray(expressions.evaluate(rule, table), bool)] = name
     return {"class": chosen}

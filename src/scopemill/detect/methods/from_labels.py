@@ -28,7 +28,9 @@ def detect(frame: Frame, settings: Settings) -> "pd.DataFrame":
 
     labels = frame.labels(settings.labels)
     axes = "zyx"[-labels.ndim :]
-    found = measure.regionprops_table(labels.astype(np.int64), properties=("label", "centroid", "bbox"))
+    found = measure.regionprops_table(
+        labels.astype(np.int64), properties=("label", "centroid", "bbox")
+    )
     columns = {"label": found["label"].astype(np.int64)}
     columns |= {f"centroid_{axis}": found[f"centroid-{i}"] for i, axis in enumerate(axes)}
     for side, offset in (("0", 0), ("1", len(axes))):

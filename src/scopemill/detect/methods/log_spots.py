@@ -35,7 +35,12 @@ def detect(frame: Frame, settings: Settings) -> "pd.DataFrame":
     import pandas as pd
 
     image = frame.channel(settings.channel).astype(np.float32)
-    sigmas = [size / step for size, step in zip((settings.sigma_z_um, *[settings.sigma_um] * 2), frame.spacing_um, strict=True)]
+    sigmas = [
+        size / step
+        for size, step in zip(
+            (settings.sigma_z_um, *[settings.sigma_um] * 2), frame.spacing_um, strict=True
+        )
+    ]
     sigmas = sigmas[-image.ndim :]
     response = filter_log(image, sigmas)
     peaks, snr = find_peaks(response, settings.min_snr, sigmas)
@@ -59,7 +64,9 @@ def filter_log(image: np.ndarray, sigmas: list[float]) -> np.ndarray:
     return response
 
 
-def find_peaks(response: np.ndarray, min_snr: float, sigmas: list[float]) -> tuple[np.ndarray, np.ndarray]:
+def find_peaks(
+    response: np.ndarray, min_snr: float, sigmas: list[float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Local maxima (N, d) above `min_snr` robust standard deviations, and how far above."""
     from scipy import ndimage
 
@@ -79,17 +86,23 @@ def refine(response: np.ndarray, peaks: np.ndarray) -> np.ndarray:
             continue
         inner = (peaks[:, axis] > 0) & (peaks[:, axis] < size - 1)
         step = np.eye(response.ndim, dtype=int)[axis]
-        before, at, after = (response[tuple((peaks[inner] + k * step).T)].astype(float) for k in (-1, 0, 1))
+        before, at, after = (
+            response[tuple((peaks[inner] + k * step).T)].astype(float) for k in (-1, 0, 1)
+        )
         curvature = before - 2 * at + after
         shift = 0.5 * (before - after) / np.where(curvature < 0, curvature, np.inf)
         points[inner, axis] += np.clip(shift, -0.5, 0.5)
     return points
 
 
-def measure_spots(image: np.ndarray, peaks: np.ndarray, sigmas: list[float]) -> tuple[np.ndarray, np.ndarray]:
+def measure_spots(
+    image: np.ndarray, peaks: np.ndarray, sigmas: list[float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean within one sigma less the background, and the background: the median of a shell at 3 to 4 sigma."""
     reach = [int(np.ceil(4 * sigma)) for sigma in sigmas]
-    offsets = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), -1).reshape(-1, image.ndim)
+    offsets = np.stack(
+        np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), -1
+    ).reshape(-1, image.ndim)
     distance = np.sqrt(((offsets / np.array(sigmas)) ** 2).sum(axis=1))
     limits = np.array(image.shape) - 1
 

@@ -40,6 +40,10 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
         return segmentation.watershed(reach, seeds, mask=mask).astype(np.uint32)
     image = frame.channel(settings.channel).astype(np.float32)
     smooth = ndimage.gaussian_filter(image, [settings.smooth_um / step for step in spacing])
-    find = {"otsu": filters.threshold_otsu, "li": filters.threshold_li, "triangle": filters.threshold_triangle}
+    find = {
+        "otsu": filters.threshold_otsu,
+        "li": filters.threshold_li,
+        "triangle": filters.threshold_triangle,
+    }
     mask &= (smooth > find[settings.threshold](smooth)) | (seeds > 0)
     return segmentation.watershed(reach, seeds, mask=mask).astype(np.uint32)

@@ -39,19 +39,29 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
     return split_objects(mask, spacing, settings.split_um)
 
 
-def find_foreground(image: np.ndarray, spacing: tuple[float, ...], settings: Settings) -> np.ndarray:
+def find_foreground(
+    image: np.ndarray, spacing: tuple[float, ...], settings: Settings
+) -> np.ndarray:
     """Pixels above the threshold, holes filled."""
     from scipy import ndimage
     from skimage import filters
 
     smooth = ndimage.gaussian_filter(image, [settings.smooth_um / step for step in spacing])
     if settings.background_um:
-        smooth -= ndimage.gaussian_filter(smooth, [settings.background_um / step for step in spacing])
+        smooth -= ndimage.gaussian_filter(
+            smooth, [settings.background_um / step for step in spacing]
+        )
     lowest = float(smooth.min())
     if lowest == float(smooth.max()):
         return np.zeros(image.shape, bool)
-    find = {"otsu": filters.threshold_otsu, "li": filters.threshold_li, "triangle": filters.threshold_triangle}
-    threshold = lowest + settings.threshold_factor * (float(find[settings.threshold](smooth)) - lowest)
+    find = {
+        "otsu": filters.threshold_otsu,
+        "li": filters.threshold_li,
+        "triangle": filters.threshold_triangle,
+    }
+    threshold = lowest + settings.threshold_factor * (
+        float(find[settings.threshold](smooth)) - lowest
+    )
     return ndimage.binary_fill_holes(smooth > threshold)
 
 
@@ -67,7 +77,10 @@ def split_objects(mask: np.ndarray, spacing: tuple[float, ...], split_um: float)
     # a ragged outline has many maxima of the distance; a little smoothing leaves one a body
     distance = ndimage.gaussian_filter(distance, [split_um / 8 / step for step in spacing])
     peaks = feature.peak_local_max(
-        distance, min_distance=max(1, round(split_um / 2 / min(spacing))), labels=parts, exclude_border=False
+        distance,
+        min_distance=max(1, round(split_um / 2 / min(spacing))),
+        labels=parts,
+        exclude_border=False,
     )
     seeds = np.zeros(mask.shape, np.int32)
     seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)

@@ -1,0 +1,113 @@
+"""scopemill simulate: make a demo study with known truth: config.yaml, images.tsv, raw/ and truth/."""
+
+import argparse
+import csv
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..config import find_recipe, recipe_folders
+from ..simulate.cytometry import Field, SimulatedField, simulate_field
+
+ARMS = {
+    "control": {"T": (0.5, 3.0), "B": (0.5, 2.0)},
+    "treated": {"T": (0.5, 16.0), "B": (0.5, 4.0)},
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the demo study; the same arguments give the same files."""
+    parser = argparse.ArgumentParser("scopemill simulate", description=__doc__)
+    parser.add_argument("study", type=Path, help="folder to write")
+    parser.add_argument(
+        "--fields", type=int, default=6, help="fields of cells in each arm (control, treated)"
+    )
+    parser.add_argument("--cells", type=int, default=25, help="cells in a field")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--config",
+        default="demo",
+        help="example config to copy: a name in config/examples, or a file",
+    )
+    parser.add_argument(
+        "--pictures", action="store_true", help="add two real pictures that scikit-image carries"
+    )
+    options = parser.parse_args(arguments)
+    for folder in (options.study / "raw", options.study / "truth"):
+        folder.mkdir(parents=True, exist_ok=True)
+    rows = list(make_fields(options))
+    rows += copy_pictures(options.study) if options.pictures else []
+    examples = [
+        folder.parent / "examples" for folder in recipe_folders(options.study / "config.yaml")
+    ]
+    shutil.copyfile(find_recipe(options.config, examples), options.study / "config.yaml")
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with (options.study / "images.tsv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    sys.stdout.write(f"{len(rows)} images in {options.study}\n")
+    return 0
+
+
+def make_fields(options: argparse.Namespace):
+    """Write the fields of both arms; one sheet row each, with what is known of it."""
+    seeds = np.random.SeedSequence(options.seed).spawn(len(ARMS) * options.fields)
+    for n, seed in enumerate(seeds):
+        arm = list(ARMS)[n // options.fields]
+        name = f"{arm}-{n % options.fields + 1:02d}"
+        settings = replace(Field(), n_cells=options.cells, types=ARMS[arm])
+        field = simulate_field(settings, np.random.default_rng(seed))
+        write_field(options.study, name, field, settings)
+        types = field.objects["type"]
+        yield {
+            "id": name, "path": f"raw/{name}.ome.tif", "group": arm, "expected_n_cells": len(types),
+            **{f"expected_n_cells_{one}": int((types == one).sum()) for one in ARMS[arm]},
+            "expected_n_particles": len(field.particles["x"]),
+        }  # fmt: skip
+
+
+def write_field(study: Path, name: str, field: SimulatedField, settings: Field) -> None:
+    """The image as a microscope would save it, and its truth."""
+    import tifffile
+
+    metadata = {
+        "axes": "CZYX", "Channel": {"Name": list(field.channel_names)},
+        "PhysicalSizeX": settings.pixel_size_um, "PhysicalSizeXUnit": "µm",
+        "PhysicalSizeY": settings.pixel_size_um, "PhysicalSizeYUnit": "µm",
+        "PhysicalSizeZ": settings.z_step_um, "PhysicalSizeZUnit": "µm",
+    }  # fmt: skip
+    tifffile.imwrite(
+        study / "raw" / f"{name}.ome.tif",
+        field.image,
+        ome=True,
+        metadata=metadata,
+        photometric="minisblack",
+    )
+    for kind, labels in (("nuclei", field.nuclei), ("cells", field.cells)):
+        tifffile.imwrite(study / "truth" / f"{name}.{kind}.tif", labels, compression="zlib")
+    for kind, columns in (("objects", field.objects), ("particles", field.particles)):
+        with (study / "truth" / f"{name}.{kind}.csv").open(
+            "w", newline="", encoding="utf-8"
+        ) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+
+
+def copy_pictures(study: Path):
+    """Two pictures from scikit-image: a stained tissue section and a single cell; their pixel size is not known."""
+    from skimage import data
+
+    for name, source in (("ihc", "ihc.png"), ("cell", "cell.png")):
+        shutil.copyfile(Path(data.__file__).parent / source, study / "raw" / f"{name}.png")
+        yield {
+            "id": name,
+            "path": f"raw/{name}.png",
+            "group": "pictures",
+            "pixel_size_um": "unknown",
+        }
