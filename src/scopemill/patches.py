@@ -43,6 +43,7 @@ def write_patches(
         file.create_dataset("origins", data=origins.astype(np.int64), track_times=False)
         store = file.create_dataset(
             "patches", (len(origins), *shape), dtype,
+            maxshape=(None, *shape),  # else an image without foreground, thus 0 patches, has no chunks
             chunks=(1, *shape), compression="lzf", shuffle=True, fletcher32=True, track_times=False,
         )  # fmt: skip
         for i, patch in enumerate(patches):

@@ -12,7 +12,7 @@ BY_ROLE = {
 }  # fmt: skip
 MARKERS = ("#ff5fa2", "#35d0d6", "#ff9a3d", "#b57bff", "#9bdc3c")
 CLASSES = ("#ff9f1c", "#2ec4ff", "#e84fd0", "#7ae582", "#ffe14d", "#ff5e5b", "#b8a1ff", "#a0c4c7")
-NO_CLASS = "#ffffff"
+PLAIN = ("#9fb4ff", "#c3c9d4", "#ffd6a5")  # outlines of objects without classes
 
 
 def to_rgb(color: str) -> np.ndarray:

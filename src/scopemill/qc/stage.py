@@ -8,7 +8,6 @@ import numpy as np
 from .. import pictures
 from ..config import Channel
 from ..frames import Frame, open_frames
-from ..images import project
 from ..runner import Job
 from ..settings import ChannelName, Method, Percentile, SegmentTask, settings
 from ..tables import read_statement, read_table
@@ -16,6 +15,7 @@ from ..tables import read_statement, read_table
 ARTIFACT = "qc/{image}.png"
 TAKES_WHAT_THERE_IS = True  # a task that passed over the image is just not drawn
 GAP_PX = 6
+NO_CLASS = "unassigned"
 
 
 @settings
@@ -28,7 +28,7 @@ class Settings:
     """Channels to show; all when not given."""
     outlines: tuple[SegmentTask, ...] | None = None
     """Segment tasks to outline; all when not given."""
-    percentiles: tuple[Percentile, Percentile] = (0.5, 99.8)
+    percentiles: tuple[Percentile, Percentile] = (30.0, 99.8)
     """Percentiles of each channel of the image that are shown black and in full colour."""
     max_size_px: int = 900
     """Larger images are shown smaller."""
@@ -105,31 +105,23 @@ def draw_objects(
     classes = dict(find_classes(job))
     lines = []
     for number, task in enumerate(
-        task for task in tasks if settings.outlines is None or task in settings.outlines
+        one for one in tasks if settings.outlines is None or one in settings.outlines
     ):
-        labels = pictures.fit(
-            project(
-                frame.labels(task)[None] if frame.labels(task).ndim == 2 else frame.labels(task),
-                "max",
-            ),
-            zoom,
-        )
+        labels = frame.labels(task)
+        flat = pictures.fit(labels.max(axis=0) if labels.ndim == 3 else labels, zoom)
         by_label = classes.get(task, {})
-        names = sorted(set(by_label.values()))
-        palette = dict(zip(names, pictures.CLASSES * 4, strict=False)) | {
-            "unassigned": pictures.NO_CLASS
-        }
-        default = (
-            pictures.NO_CLASS if names else pictures.CLASSES[(number + 1) % len(pictures.CLASSES)]
-        )
-        pictures.draw_outlines(
-            picture, labels, {label: palette[name] for label, name in by_label.items()}, default
-        )
-        n = len(np.unique(frame.labels(task))) - 1
+        names = sorted(set(by_label.values()) - {NO_CLASS})
+        palette = dict(zip(names, pictures.CLASSES * 4, strict=False)) | {NO_CLASS: "#ffffff"}
+        default = pictures.PLAIN[number % len(pictures.PLAIN)]
+        colors = {label: palette[name] for label, name in by_label.items()}
+        pictures.draw_outlines(picture, flat, colors, default)
+        found = list(by_label.values())
         counts = [
-            (f"{name} {list(by_label.values()).count(name)}", palette[name]) for name in names
+            (f"{name} {found.count(name)}", palette[name]) for name in palette if name in found
         ]
-        lines.append([(f"{task}: {n}", default), *counts])
+        lines.append(
+            [(f"{task}: {np.count_nonzero(np.bincount(labels.ravel())[1:])}", default), *counts]
+        )
     return lines
 
 

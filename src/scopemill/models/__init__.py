@@ -1,0 +1,1 @@
+"""Models: networks (tensors in, tensors out), and their folders. The only package that imports torch."""
