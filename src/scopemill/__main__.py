@@ -1,5 +1,7 @@
-"""The command line: `scopemill <stage> --in <manifest>... --out <manifest> --settings '<json>'`, and the
-commands a person types (init, check, simulate, evaluate). Imports only the one that it runs.
+"""The command line: the stages that rules call, and the commands that a person types.
+
+scopemill <stage> --task <task> --in <manifest>... --out <manifest> --settings '<json>'
+Imports only the stage or command that it runs.
 """
 
 import argparse

@@ -52,7 +52,7 @@ def direct_imports(path: Path) -> frozenset[Path]:
             continue
         base = package[: len(package) - (node.level - 1)] + tuple((node.module or "").split("."))
         base = tuple(part for part in base if part)
-        for names in [base, *(base + (alias.name,) for alias in node.names)]:
+        for names in [base, *((*base, alias.name) for alias in node.names)]:
             target = PACKAGE.joinpath(*names)
             for candidate in (target.with_suffix(".py"), target / "__init__.py"):
                 if names and candidate.is_file():

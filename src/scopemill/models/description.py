@@ -106,11 +106,15 @@ def check_description(described: Description, path: Path) -> None:
     for key, count in counts.items():
         stated = described.architecture.get(key, count)
         if stated != count:
-            problems.append(f"architecture.{key} is {stated}, but {count} are named; correct one of them")
+            problems.append(
+                f"architecture.{key} is {stated}, but {count} are named; correct one of them"
+            )
     scaling = described.normalisation
     for level in (scaling.low, scaling.high):
         if level not in LEVELS:
-            problems.append(f"normalisation: percentile {level:g} is not kept; choose from {LEVELS}")
+            problems.append(
+                f"normalisation: percentile {level:g} is not kept; choose from {LEVELS}"
+            )
     if scaling.low >= scaling.high:
         problems.append("normalisation: low must be below high")
     if problems:
@@ -134,7 +138,9 @@ def drop_empty(value: Any) -> Any:
     """Mappings without the keys that hold nothing."""
     if isinstance(value, Mapping):
         kept = {key: drop_empty(one) for key, one in value.items()}
-        return {key: one for key, one in kept.items() if one is not None and one != "" and one != {}}
+        return {
+            key: one for key, one in kept.items() if one is not None and one != "" and one != {}
+        }
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [drop_empty(one) for one in value]
     return value

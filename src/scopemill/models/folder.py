@@ -44,7 +44,9 @@ def save_model(folder: Path, network: nn.Module, description: Description) -> De
     digest = hashlib.sha256(weights).hexdigest()
     described = dataclasses.replace(description, weights_sha256=digest, scopemill=__version__)
     check_description(described, folder / DESCRIPTION)
-    check_tensors(build_network(described.architecture, folder / DESCRIPTION), state, folder / WEIGHTS)
+    check_tensors(
+        build_network(described.architecture, folder / DESCRIPTION), state, folder / WEIGHTS
+    )
     texts = {CARD: format_card(folder.name, described), DESCRIPTION: format_description(described)}
     with replacing(folder / WEIGHTS) as temporary:
         temporary.write_bytes(weights)

@@ -107,4 +107,6 @@ def check_settings(**values: Any) -> None:
     for name, value in values.items():
         low, high = limits[name]
         if not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"{name}: expected a whole number from {low} to {high}, found {value!r}")
+            raise ValueError(
+                f"{name}: expected a whole number from {low} to {high}, found {value!r}"
+            )

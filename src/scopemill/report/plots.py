@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 COLORS = ("#3f6bff", "#ff9f1c", "#2e9e5b", "#e84fd0", "#8f6bd8", "#d1495b", "#00798c", "#a17c38")
 MAX_GROUPS = 24
 MAX_OBJECTS = 4000  # a group's objects drawn in a distribution
-PREFERRED = ("nucleus_cytoplasm_ratio_", "ring_ratio_", "n_", "area_um2", "area", "intensity_mean_")
+PREFERRED = (
+    "n_",
+    "ring_ratio_",
+    "nucleus_cytoplasm_ratio_",
+    "area_um2",
+    "volume_um3",
+    "intensity_mean_",
+)
+MOST_OF_A_KIND = 2
 STYLE = {
     "svg.hashsalt": "scopemill", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False,
     "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
@@ -54,12 +62,12 @@ def choose_columns(objects: "pd.DataFrame", wanted: list[str] | None, most: int 
     there = [str(name) for name in objects if objects[name].notna().any()]
     if wanted is not None:
         return [name for name in wanted if name in there]
-    ranked = [
-        name for start in PREFERRED for name in there if name.startswith(start) and describe(name)
+    kinds = [
+        [name for name in there if name.startswith(start) and describe(name)] for start in PREFERRED
     ]
-    if "area_um2" in ranked and "area" in ranked:
-        ranked.remove("area")
-    return [name for name in dict.fromkeys(ranked) if not name.startswith("area_convex")][:most]
+    if not kinds[PREFERRED.index("area_um2")] and "area" in there:
+        kinds.append(["area"])
+    return [name for kind in kinds for name in kind[:MOST_OF_A_KIND]][:most]
 
 
 def draw(title: str, function, *arguments: Any) -> dict[str, str]:
@@ -95,6 +103,7 @@ def name_groups(axes: "Axes", names: list[str], label: str) -> None:
     axes.set_xticks(
         range(len(names)), names, rotation=45 if turn else 0, ha="right" if turn else "center"
     )
+    axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_xlabel(label)
 
 
