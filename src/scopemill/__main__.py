@@ -33,6 +33,7 @@ COMMANDS = {
     "check": "check a study's config, sheet and files before it runs",
     "evaluate": "score label images against ground truth",
     "simulate": "make images with known truth",
+    "docs": "write generated documentation again (for developers)",
 }
 
 

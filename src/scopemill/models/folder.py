@@ -68,14 +68,15 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> tuple[nn.Mod
     described = read_description(folder)
     network = build_network(described.architecture, folder / DESCRIPTION)
     state = read_weights(folder / WEIGHTS, described.weights_sha256)
-    check_tensors(network, state, folder / WEIGHTS)
-    network.to_empty(device="cpu")
+    check_tensors(network, state, folder / WEIGHTS)  # before memory is taken for the weights
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn; that is nobody's business
+        network = build_network(described.architecture, folder / DESCRIPTION, "cpu")
     network.load_state_dict(state)
     return network.eval().to(device), described
 
 
-def build_network(architecture: Mapping[str, Any], path: Path) -> nn.Module:
-    """The network that a description names, without memory for its weights."""
+def build_network(architecture: Mapping[str, Any], path: Path, device: str = "meta") -> nn.Module:
+    """The network that a description names; on "meta" it has shapes, but no memory."""
     options = dict(architecture)
     name = options.pop("name", None)
     cls = ARCHITECTURES.get(name)
@@ -86,7 +87,7 @@ def build_network(architecture: Mapping[str, Any], path: Path) -> nn.Module:
         hint = nearest(str(name), [*ARCHITECTURES, *plugins])
         raise ValueError(f"{path}: architecture.name: unknown network '{name}'{hint}")
     try:
-        with torch.device("meta"):
+        with torch.device(device):
             return cls(**options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: architecture: {error}") from None

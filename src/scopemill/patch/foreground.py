@@ -8,6 +8,7 @@ import numpy as np
 OVERVIEW_PX = 1024
 CLEAR = 0.75  # share of the variance between two classes; noise alone reaches 0.64
 NOISE_WIDTHS = 5.0  # above the background's level; reached by chance once in three million pixels
+MOST = 0.5  # of the image
 ABSORBED = 0.15  # of white light, by the palest tissue
 WHITE = 0.7  # of the brightest grey value: darker images have no white background
 
@@ -42,7 +43,8 @@ def find_foreground(overview: np.ndarray, brightest: float | None, margin_px: fl
 
     smooth = ndimage.gaussian_filter(overview, (0, 1, 1))
     if brightest is None:
-        mask = find_bright(np.max([normalise(one) for one in smooth], axis=0))
+        # each channel against its own background; one without contrast may be full of cells
+        mask = np.any([find_bright(one) for one in smooth], axis=0)
     else:
         mask = find_stained(smooth, brightest)
     if not mask.any() or mask.all():
@@ -50,17 +52,12 @@ def find_foreground(overview: np.ndarray, brightest: float | None, margin_px: fl
     return ndimage.distance_transform_edt(~mask) <= margin_px
 
 
-def normalise(plane: np.ndarray) -> np.ndarray:
-    """From the 1st percentile (0) to the 99.9th (1) and not above; 0 where all is equal."""
-    low, high = np.percentile(plane, (1, 99.9))
-    return np.minimum((plane - low) / (high - low), 1) if high > low else np.zeros_like(plane)
-
-
 def find_bright(plane: np.ndarray) -> np.ndarray:
     """What is brighter than the background; everything where no background stands out.
 
     Otsu's method is repeated in the dark class while that has two clear classes itself (debris
     hides cells, bright cells hide dim ones); what the last dark class does not explain is kept too.
+    Where most is bright, it may be a bright field with dark cells, so all is kept.
     """
     values = plane.ravel()
     threshold = split_clearly(values)
@@ -71,7 +68,8 @@ def find_bright(plane: np.ndarray) -> np.ndarray:
     dark = values[values <= threshold]
     level = np.median(dark)
     noise = 1.4826 * np.median(np.abs(dark - level))
-    return plane > min(threshold, level + NOISE_WIDTHS * noise)
+    mask = plane > min(threshold, level + NOISE_WIDTHS * noise)
+    return mask if mask.mean() <= MOST else np.ones(plane.shape, bool)
 
 
 def split_clearly(values: np.ndarray) -> float | None:

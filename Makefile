@@ -1,0 +1,48 @@
+# make demo | test | ...: each sets up what it needs. PYTHON=python3.12 chooses another Python (3.11 to 3.13).
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install demo test lint format docs clean
+
+help:
+	@echo "make demo   set up, run the demo study, print the path of its report"
+	@echo "make test   set up, run the tests (ARGS='-k name' chooses, ARGS='-m slow' runs the long ones)"
+	@echo "make lint   ruff, snakefmt, snakemake --lint"
+	@echo "make docs   write again what is generated: schemas, docs/settings.md, docs/errors.md"
+
+install: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+	touch $@
+
+demo: install
+	test -f demo/images.tsv || scopemill simulate demo --pictures
+	snakemake --profile profiles/local --cores $(CORES) --configfile demo/config.yaml
+	@echo "report: $(CURDIR)/results/demo/report.html"
+
+test: install
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" $(ARGS)
+
+lint: install
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+format: install
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+docs: install
+	scopemill docs
+
+clean:
+	rm -rf .venv results demo .snakemake

@@ -1,0 +1,99 @@
+"""Instances: probability maps (foreground [, border or distance]) -> labels, one integer per object."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from ..settings import Fraction, Positive, settings
+
+
+@settings
+class Settings:
+    """How objects are cut out of probability maps; a model brings values tuned for it."""
+
+    foreground_threshold: Fraction = 0.5
+    """Pixels with a higher probability of foreground belong to objects."""
+    seed_threshold: Fraction = 0.5
+    """With border or distance: pixels above it are inside one object."""
+    min_distance_px: Positive = 5.0
+    """Without border: two objects' centres are at least this far apart."""
+    min_area_px: Annotated[int, Field(ge=0)] = 0
+    """Objects with fewer pixels (voxels) are dropped."""
+
+
+def find_instances(
+    maps: Mapping[str, np.ndarray], settings: Settings, spacing: tuple[float, ...] | None = None
+) -> np.ndarray:
+    """Maps (Y, X) or (Z, Y, X) by the name of the head -> labels uint32, numbered from 1.
+
+    `maps` holds foreground, and border or distance (share of an object's greatest depth) where the
+    model gives them. `spacing` is the size of a voxel in pixels of the plane, for stacks.
+    """
+    from skimage.segmentation import watershed
+
+    foreground = maps["foreground"]
+    if "background" in maps and "border" in maps:  # classes that exclude each other
+        foreground = foreground + maps["border"]
+    mask = foreground > settings.foreground_threshold
+    if not mask.any():
+        return np.zeros(mask.shape, np.uint32)
+    height, seeds = find_seeds(maps, mask, settings, spacing or (1.0,) * mask.ndim)
+    labels = watershed(-height, with_all_parts(seeds, mask), mask=mask)
+    return drop_small(labels, settings.min_area_px)
+
+
+def find_seeds(
+    maps: Mapping[str, np.ndarray], mask: np.ndarray, settings: Settings, spacing: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The landscape that objects are hills of, and one numbered seed a hill."""
+    from scipy import ndimage
+
+    if "border" in maps:
+        inside = maps["foreground"] - maps["border"]
+        return inside, ndimage.label(mask & (inside > settings.seed_threshold))[0]
+    if "distance" in maps:
+        height = ndimage.gaussian_filter(maps["distance"], widths(settings, spacing))
+        return height, find_peaks(height, mask & (height > settings.seed_threshold), settings)
+    height = ndimage.distance_transform_edt(mask, sampling=spacing).astype(np.float32)
+    height = ndimage.gaussian_filter(height, widths(settings, spacing))
+    return height, find_peaks(height, mask, settings)
+
+
+def widths(settings: Settings, spacing: tuple[float, ...]) -> list[float]:
+    """Smoothing that leaves one maximum where a ragged outline makes many."""
+    return [settings.min_distance_px / 5 / step for step in spacing]
+
+
+def find_peaks(height: np.ndarray, mask: np.ndarray, settings: Settings) -> np.ndarray:
+    """Numbered maxima inside a mask."""
+    from scipy import ndimage
+    from skimage.feature import peak_local_max
+
+    parts, _ = ndimage.label(mask)
+    distance = max(1, round(settings.min_distance_px))
+    peaks = peak_local_max(height, min_distance=distance, labels=parts, exclude_border=False)
+    seeds = np.zeros(mask.shape, np.int32)
+    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    return seeds
+
+
+def with_all_parts(seeds: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Seeds, and a seed for each part of the mask that has none: small objects are objects too."""
+    from scipy import ndimage
+
+    parts, n_parts = ndimage.label(mask)
+    has_none = np.ones(n_parts + 1, bool)
+    has_none[np.unique(parts[seeds > 0])] = False
+    has_none[0] = False
+    numbers = np.cumsum(has_none) * has_none + np.where(has_none, seeds.max(), 0)
+    return np.where(seeds > 0, seeds, numbers[parts]).astype(np.int32)
+
+
+def drop_small(labels: np.ndarray, min_area_px: int) -> np.ndarray:
+    """Labels with at least so many pixels, numbered 1, 2, ... in their order."""
+    sizes = np.bincount(labels.ravel())
+    kept = sizes >= max(1, min_area_px)
+    kept[0] = False
+    return (np.cumsum(kept) * kept).astype(np.uint32)[labels]
