@@ -56,7 +56,9 @@ def is_kept(store, y, x, t=0):
     """Whether a pixel lies in a patch."""
     inside = store.origins - (t, y, x)
     reach = store.meta.patch_size_px
-    return bool(((inside[:, 0] == 0) & (inside[:, 1:] <= 0).all(1) & (inside[:, 1:] > -reach).all(1)).any())
+    return bool(
+        ((inside[:, 0] == 0) & (inside[:, 1:] <= 0).all(1) & (inside[:, 1:] > -reach).all(1)).any()
+    )
 
 
 def test_pixels_say_where_they_come_from(make):
@@ -120,7 +122,12 @@ def test_a_single_cell_in_the_corner_is_kept(make):
 
 def test_a_cell_in_one_channel_and_one_plane_is_enough(make):
     image = rng(0).normal(100, 3, (2, 2, 3, 256, 256))
-    places = {(0, 0, 0): (50, 50), (0, 1, 1): (50, 200), (1, 0, 1): (200, 50), (1, 1, 2): (200, 200)}
+    places = {
+        (0, 0, 0): (50, 50),
+        (0, 1, 1): (50, 200),
+        (1, 0, 1): (200, 50),
+        (1, 1, 2): (200, 200),
+    }
     for place, (y, x) in places.items():
         cell(image[place], y, x, 8, 900)
     _, store = make(image.astype(np.uint16))

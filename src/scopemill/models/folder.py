@@ -98,7 +98,7 @@ def read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; copy the whole model folder again")
     data = path.read_bytes()
-    if data.startswith(PICKLES):
+    if data.startswith(PICKLES) and data[8:9] != b"{":  # safetensors: 8 bytes of length, then JSON
         cure = "ask its author for safetensors, or convert it where you trust it"
         raise ValueError(f"{path}: a pickle, which could run any code when it is loaded; {cure}")
     if not sha256:

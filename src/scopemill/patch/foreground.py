@@ -8,6 +8,7 @@ import numpy as np
 OVERVIEW_PX = 1024
 CLEAR = 0.75  # share of the variance between two classes; noise alone reaches 0.64
 NOISE_WIDTHS = 5.0  # above the background's level; reached by chance once in three million pixels
+FLAT = 1e-5  # differences below this share are those of rounding
 MOST = 0.5  # of the image
 ABSORBED = 0.15  # of white light, by the palest tissue
 WHITE = 0.7  # of the brightest grey value: darker images have no white background
@@ -76,7 +77,8 @@ def split_clearly(values: np.ndarray) -> float | None:
     """Otsu's threshold; None where the two classes do not separate clearly."""
     from skimage.filters import threshold_otsu
 
-    if values.size < 2 or values.min() == values.max():
+    values = values.astype(np.float64)
+    if not values.size or np.ptp(values) <= FLAT * np.abs(values).max():
         return None
     threshold = float(threshold_otsu(values))
     dark, bright = values[values <= threshold], values[values > threshold]

@@ -1,0 +1,238 @@
+"""The unet method, by a network whose weights are set by hand: what is brighter than half is an object."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from scopemill import images
+from scopemill.errors import DataError
+from scopemill.frames import open_frames
+from scopemill.models.description import Channel, Description
+from scopemill.models.folder import save_model
+from scopemill.models.unet import UNet
+from scopemill.patch import stage as patch
+from scopemill.runner import Job
+from scopemill.segment import stage
+from scopemill.segment.instances import Settings as InstanceSettings
+from scopemill.segment.instances import find_instances
+from scopemill.segment.methods import unet
+from scopemill.settings import Method, load_method
+
+
+def threshold_network(dims=2, n_channels=1):
+    """Looks at single pixels: sigmoid(40 (mean of the channels - 0.5))."""
+    network = UNet(n_channels, 1, dims=dims, width=1, depth=0)
+    with torch.no_grad():
+        for part in (network.encoder[0].first, network.encoder[0].second):
+            part[0].weight.zero_()
+            part[0].weight[(slice(None), slice(None), *[1] * dims)] = 1 / part[0].in_channels
+        network.head.weight.fill_(40)
+        network.head.bias.fill_(-20)
+    return network
+
+
+def describe(dims=2, n_channels=1, **more):
+    return Description(
+        architecture={
+            "name": "unet", "dims": dims, "width": 1, "depth": 0,
+            "in_channels": n_channels, "out_channels": 1,
+        },
+        channels=[Channel(role="nucleus")] * n_channels,
+        output=["foreground"],
+        **{"postprocessing": {"min_distance_px": 6.0}, **more},
+    )  # fmt: skip
+
+
+SIZE = (141, 203)
+PLACES = [(20, 30), (70, 64), (70, 120), (120, 190), (5, 199)]
+
+
+def discs(size=SIZE, radius=9, level=1000):
+    """An image (Y, X) and its labels."""
+    y, x = np.indices(size)
+    labels = np.zeros(size, np.uint32)
+    for i, (row, column) in enumerate(PLACES, 1):
+        labels[(y - row) ** 2 + (x - column) ** 2 <= radius**2] = i
+    return np.where(labels > 0, level + 100, 100).astype(np.uint16), labels
+
+
+@pytest.fixture
+def run(tmp_path):
+    """(T, C, Z, Y, X) -> label images (T, Z, Y, X), by the stages themselves."""
+
+    def do(image, description=None, patches=None, threads=1, pixel_size_um=0.5, **settings):
+        description = description or describe()
+        dims, n_channels = description.architecture["dims"], len(description.channels)
+        save_model(tmp_path / "model", threshold_network(dims, n_channels), description)
+        names = tuple(f"c{i}" for i in range(image.shape[1]))
+        meta = images.Meta(image.shape, names, pixel_size_um, 1.0, False, "")
+        images.write_image(
+            tmp_path / "i.ome.tif", meta, image.dtype, lambda t, c, z: image[t, c, z]
+        )
+        inputs = {"convert": tmp_path / "i.ome.tif"}
+        cut = patch.Settings(**{"patch_size_px": 64, "overlap_px": 32, **(patches or {})})
+        patch.carry(Job("i", tmp_path / "p.h5", "", inputs), cut)
+        inputs["patch.set"] = tmp_path / "p.h5"
+        chosen = {"name": "unet", "model": str(tmp_path / "model"), "patches": "set", **settings}
+        method = load_method("segment", chosen, "segment.nuclei.method")
+        z = "stack" if dims == 3 else "max"
+        job = Job("i", tmp_path / "l.ome.tif", "", inputs, device="cpu", threads=threads)
+        stage.carry(job, stage.Settings(method=chosen, z=z), method)
+        return images.read_labels(tmp_path / "l.ome.tif")
+
+    return do
+
+
+def same_objects(found, truth):
+    """Whether two label images agree but for the numbers."""
+    pairs = np.unique(np.stack([found.ravel(), truth.ravel()]), axis=1).T
+    n = len(np.unique(truth))
+    return len(pairs) == n == len(np.unique(found)) and [0, 0] in pairs.tolist()
+
+
+def test_known_objects_are_found_on_an_odd_size(run):
+    image, truth = discs()
+    labels = run(image[None, None, None])
+    assert labels.dtype == np.uint32
+    assert labels.shape == (1, 1, *SIZE)
+    assert same_objects(labels[0, 0], truth)
+    assert labels.max() == len(PLACES)
+
+
+def test_all_patches_or_only_those_with_cells_give_the_same(run):
+    image = discs()[0][None, None, None]
+    assert (run(image) == run(image, patches={"foreground": "all"})).all()
+    assert (run(image) == run(image, batch_size=1)).all()
+
+
+@pytest.mark.parametrize("wanted", [0.25, 0.8, 1.0])
+def test_patches_of_another_pixel_size_come_back_to_the_images_own(run, wanted):
+    image, truth = discs()
+    labels = run(image[None, None, None], patches={"pixel_size_um": wanted}, min_distance_um=3.0)[
+        0, 0
+    ]
+    assert labels.shape == SIZE
+    assert labels.max() == len(PLACES)
+    for i in range(1, len(PLACES) + 1):
+        own = np.bincount(labels[truth == i])[1:].argmax() + 1
+        both = ((labels == own) & (truth == i)).sum()
+        assert both / ((labels == own) | (truth == i)).sum() > 0.85
+
+
+def test_time_points_are_not_mixed_and_an_empty_one_is_empty(run):
+    image, truth = discs()
+    blank = np.full_like(image, 100)
+    other, other_truth = image[:, ::-1], truth[:, ::-1]
+    labels = run(np.stack([image, blank, other])[:, None, None])
+    assert same_objects(labels[0, 0], truth)
+    assert not labels[1].any()
+    assert same_objects(labels[2, 0], other_truth)
+
+
+def test_a_plane_network_sees_the_brightest_plane_and_a_stack_network_every_plane(run):
+    image, truth = discs()
+    stack = np.full((4, *SIZE), 100, np.uint16)
+    stack[1:3] = image
+    flat = run(stack[None, None])
+    assert flat.shape == (1, 1, *SIZE)
+    assert same_objects(flat[0, 0], truth)
+    deep = run(stack[None, None], describe(dims=3))
+    assert deep.shape == (1, 4, *SIZE)
+    assert same_objects(deep[0, 1:3], np.stack([truth, truth]))
+    assert not deep[0, [0, 3]].any()
+
+
+def test_the_users_threshold_goes_above_the_models(run):
+    image = discs()[0].astype(np.float32)
+    y, x = np.indices(SIZE)
+    image[(y - 100) ** 2 + (x - 30) ** 2 <= 64] = 550  # 0.45 of the others: probability 0.12
+    assert run(image[None, None, None]).max() == len(PLACES)
+    assert run(image[None, None, None], foreground_threshold=0.05).max() == len(PLACES) + 1
+    tuned = describe(postprocessing={"foreground_threshold": 0.05})
+    assert run(image[None, None, None], tuned).max() == len(PLACES) + 1
+
+
+def test_other_channels_or_another_scale_are_refused_with_the_cure(run):
+    image = discs()[0]
+    with pytest.raises(
+        DataError, match=r"takes 1 channel \(nucleus\).* has 2 \(c0, c1\).*channels: \["
+    ) as caught:
+        run(np.stack([image, image])[None, :, None])
+    assert caught.value.code == "MODEL_MISMATCH"
+    assert run(np.stack([image, image])[None, :, None], patches={"channels": ["c1"]}).max() == 5
+    assert run(np.stack([image, image])[None, :, None], describe(n_channels=2)).max() == 5
+    with pytest.raises(DataError, match=r"patch: set: pixel_size_um: 0.6$") as caught:
+        run(image[None, None, None], describe(pixel_size_um=0.6))
+    assert caught.value.code == "MODEL_MISMATCH"
+    assert run(image[None, None, None], describe(pixel_size_um=0.53)).max() == 5
+    assert run(image[None, None, None], describe(pixel_size_um=0.6), pixel_size_um=None).max() == 5
+
+
+def test_a_changed_model_is_read_again(run):
+    image = discs()[0][None, None, None]
+    assert run(image).max() == 5
+    assert (
+        run(image, describe(postprocessing={"min_area_px": 240})).max() == 4
+    )  # one is cut by the border
+
+
+def test_the_method_is_one_of_the_choices():
+    assert isinstance(
+        load_method("segment", {"name": "unet", "model": "m", "patches": "p"}, "x"), Method
+    )
+    assert unet.Settings(model="m", patches="p").batch_size == 8
+
+
+def dumbbell():
+    """Two touching discs, and one small one apart."""
+    y, x = np.indices((40, 60))
+    left, right = (y - 20) ** 2 + (x - 16) ** 2 <= 100, (y - 20) ** 2 + (x - 34) ** 2 <= 100
+    return left, right, (y - 5) ** 2 + (x - 54) ** 2 <= 4
+
+
+@pytest.mark.parametrize("head", ["foreground only", "border", "distance", "exclusive classes"])
+def test_touching_objects_are_parted_and_small_ones_kept(head):
+    from scipy import ndimage
+
+    left, right, small = dumbbell()
+    foreground = (left | right | small).astype(np.float32)
+    inside = sum(
+        ndimage.binary_erosion(one, iterations=3) for one in (left & ~right, right & ~left)
+    )
+    maps = {"foreground": foreground}
+    if head == "border":
+        maps["border"] = foreground - inside
+    if head == "distance":
+        maps["distance"] = sum(ndimage.distance_transform_edt(one) for one in (left, right)) / 10
+    if head == "exclusive classes":
+        maps = {"background": 1 - foreground, "foreground": inside, "border": foreground - inside}
+        maps["foreground"] = maps["foreground"].astype(np.float32)
+    labels = find_instances(maps, InstanceSettings(min_distance_px=8.0))
+    assert labels.dtype == np.uint32
+    assert sorted(np.unique(labels)) == [0, 1, 2, 3]
+    assert ((labels > 0) == (foreground > 0)).all()
+    centres = labels[20, 10], labels[20, 40], labels[5, 54]
+    assert len(set(centres)) == 3
+    fewer = find_instances(maps, replace(InstanceSettings(min_distance_px=8.0), min_area_px=50))
+    assert sorted(np.unique(fewer)) == [0, 1, 2]
+
+
+def test_nothing_above_the_threshold_is_no_object():
+    labels = find_instances({"foreground": np.zeros((5, 7), np.float32)}, InstanceSettings())
+    assert labels.shape == (5, 7)
+    assert not labels.any()
+
+
+def test_labels_are_resized_to_the_pixel_under_the_centre():
+    labels = np.array([[1, 2], [3, 4]], np.uint32)
+    assert unet.resize_labels(labels, (4, 4)).tolist() == [[1, 1, 2, 2]] * 2 + [[3, 3, 4, 4]] * 2
+    assert unet.resize_labels(np.arange(6)[None], (1, 2)).tolist() == [[1, 4]]
+
+
+def test_open_frames_hands_out_patch_sets(run, tmp_path):
+    run(discs()[0][None, None, None])
+    inputs = {"convert": tmp_path / "i.ome.tif", "patch.set": tmp_path / "p.h5"}
+    with open_frames(Job("i", tmp_path / "x", "", inputs)) as frames:
+        assert next(frames).patches("set").meta.source_size == SIZE
