@@ -78,7 +78,12 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 class StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses aliases (they can expand without bound) and double keys."""
+    """Safe YAML that refuses aliases (they can expand without bound) and double keys; dates stay text."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):

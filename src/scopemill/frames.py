@@ -12,7 +12,7 @@ import numpy as np
 
 from .errors import Skip
 from .images import Image, Meta, project, read_labels
-from .runner import Job
+from .jobs import Job
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Image:
         import tifffile
 
         self._tiff = tifffile.TiffFile(path, _multifile=False)
+        self._last: tuple[int, Any] = (-1, None)
         self.path = path
         self.meta = parse_meta(self._tiff.pages.first.description)
         self.dtype = self._tiff.pages.first.dtype
@@ -78,8 +79,14 @@ class Image:
         """One plane (Y, X)."""
         _, n_channels, n_planes, _, _ = self.meta.shape
         if self.meta.rgb:
-            return self._tiff.pages[t * n_planes + z].asarray()[..., c]
+            return self._colour_page(t * n_planes + z)[..., c]
         return self._tiff.pages[(t * n_channels + c) * n_planes + z].asarray()
+
+    def _colour_page(self, index: int) -> np.ndarray:
+        # its three channels are asked for one after the other
+        if self._last[0] != index:
+            self._last = (index, self._tiff.pages[index].asarray())
+        return self._last[1]
 
     def stack(self, channel: str | int, t: int = 0) -> np.ndarray:
         """One channel at one time point: (Z, Y, X)."""

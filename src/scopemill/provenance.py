@@ -7,6 +7,7 @@ import importlib
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,16 +18,19 @@ PACKAGE = Path(__file__).parent
 def code_hash(*modules: ModuleType) -> str:
     """Hash of the modules' source and of all of this package that they import.
 
-    A change in another stage does not change it; a plug-in counts with its own source file.
+    A change in another stage does not change it; a plug-in counts with its own source file. A module that
+    imports by name says from which folder: FINDS_BY_NAME.
     """
     files = {Path(module.__file__) for module in modules if module.__file__}
     own = {path for path in files if path.is_relative_to(PACKAGE)}
-    closure = functools.reduce(
-        lambda found, path: found | imported_files(path), sorted(own), frozenset(own)
-    )
+    for folder in (name for module in modules for name in getattr(module, "FINDS_BY_NAME", ())):
+        own.update((PACKAGE / folder).glob("*.py"))
+    closure = own.union(*(imported_files(path) for path in own))
+    named = {path.relative_to(PACKAGE).as_posix(): path for path in closure}
+    named |= {f"plug-in {path.name}": path for path in files - own}
     digest = hashlib.sha256()
-    for path in sorted(files | closure, key=lambda path: path.name):
-        digest.update(path.read_bytes())
+    for name in sorted(named):
+        digest.update(name.encode() + b"\0" + named[name].read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -47,7 +51,7 @@ def direct_imports(path: Path) -> frozenset[Path]:
     """Files of this package that a file names in its import statements, inside functions too."""
     package = path.parent.relative_to(PACKAGE).parts
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in walk_code(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.ImportFrom) or not node.level:
             continue
         base = package[: len(package) - (node.level - 1)] + tuple((node.module or "").split("."))
@@ -58,6 +62,17 @@ def direct_imports(path: Path) -> frozenset[Path]:
                 if names and candidate.is_file():
                     found.add(candidate)
     return frozenset(found)
+
+
+def walk_code(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING:`, which do nothing when the code runs."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            continue
+        yield node
+        waiting.extend(ast.iter_child_nodes(node))
 
 
 def run_facts(device: str) -> dict[str, Any]:

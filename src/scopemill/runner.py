@@ -10,34 +10,19 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import manifests, provenance
 from .errors import DataError, Skip
+from .jobs import Job
 from .manifests import Record
 from .progress import Progress
 from .settings import Method, references
 from .sheet import Row, raw_state
 
 LOG = logging.getLogger("scopemill")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One image as a stage sees it."""
-
-    image: str
-    output: Path  # write the artifact here
-    fingerprint: str  # and put this into it
-    inputs: Mapping[str, Path]  # artifacts of this image, by task key ("convert", "segment.nuclei")
-    row: Row | None = None  # of the sheet; for convert only
-    records: Mapping[str, Record] = field(
-        default_factory=dict
-    )  # what the tasks before said of this image
-    device: str = "auto"
-    threads: int = 1
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ def load(cls: type, mapping: Mapping[str, Any], where: str) -> Any:
         raise ConfigError(f"{where}: expected keys with values, found {mapping!r}")
     known = [field.name for field in fields(cls)]
     problems = [
-        f"{where}.{key}: unknown key{nearest(key, known)}" for key in mapping if key not in known
+        f"{'.'.join(filter(None, (where, key)))}: unknown key{nearest(key, known)}"
+        for key in mapping
+        if key not in known
     ]
     try:
         loaded = TypeAdapter(cls).validate_json(
@@ -70,11 +72,13 @@ def load(cls: type, mapping: Mapping[str, Any], where: str) -> Any:
 
 def explain(error: Mapping[str, Any], where: str) -> str:
     """One pydantic error -> one sentence with the key path."""
-    path = ".".join([where, *(str(part) for part in error["loc"])])
+    path = ".".join(filter(None, [where, *(str(part) for part in error["loc"])]))
     if error["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"{path}: this key is required"
     if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{path}: unknown key"
+    if error["type"] == "value_error":
+        return f"{path}: {error['ctx']['error']}"
     hint = ""
     if error["type"] == "literal_error":
         hint = nearest(str(error["input"]), get_words(error["ctx"]["expected"]))

@@ -68,7 +68,7 @@ def make_study(config: dict[str, Any], config_path: Path) -> Study:
     """Recipe + config -> study."""
     if recipe := config.get("recipe"):
         config = merge(read_config(find_recipe(str(recipe), recipe_folders(config_path))), config)
-    loaded = load(Config, config, "config")
+    loaded = load(Config, config, "")
     channels = {
         name: load_channel(value, f"channels.{name}") for name, value in loaded.channels.items()
     }
@@ -109,7 +109,8 @@ def load_tasks(config: Config, channels: dict[str, Channel], config_path: Path) 
             key = f"{stage}.{name}" if name else stage
             try:
                 check_task_name(key, name)
-                loaded[key] = (stage, name, *load_stage(stage, mapping, key))
+                own, method = load_stage(stage, mapping, key)
+                loaded[key] = (stage, name, *with_models(own, method, config_path))
             except ConfigError as error:
                 problems.append(str(error))
     if problems:
@@ -178,6 +179,21 @@ def check_model(key: str, setting: str, folder: str, config_path: Path) -> list[
     return [
         f"{key}.{setting}: there is no model folder '{folder}' (with a model.yaml) here or beside the config"
     ]
+
+
+def with_models(own: Any, method: Method | None, config_path: Path) -> tuple[Any, Method | None]:
+    """Settings whose model folders are named so that a job finds them."""
+    if method is None:
+        return own, None
+    found = {
+        key: str(find_model(folder, config_path))
+        for kind, folder, key in references(method.settings)
+        if kind == "model"
+    }
+    if not found:
+        return own, method
+    method = dataclasses.replace(method, settings=dataclasses.replace(method.settings, **found))
+    return dataclasses.replace(own, method=method.as_dict()), method
 
 
 def find_model(folder: str, config_path: Path) -> Path:

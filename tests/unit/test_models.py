@@ -30,9 +30,12 @@ DESCRIPTION = Description(
 
 
 def make(seed=0, **options):
-    """A network that has seen a batch, so that its normalisation is not trivial."""
+    """A network that has seen a batch, so that no layer is dead and outputs differ."""
     torch.manual_seed(seed)
     network = UNet(**{**TINY, **options})
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+            module.momentum = 1.0
     size = [4 * m for m in network.size_multiple]
     network.train()(torch.rand(2, network.encoder[0].first[0].in_channels, *size))
     return network.eval()
@@ -64,30 +67,36 @@ def test_planes_far_apart_are_not_pooled():
 
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_nothing_farther_than_the_halo_changes_a_pixel(depth):
-    network = make(width=2, depth=depth)
-    reach = network.halo_px
+    network = make(depth=depth)
+    for weight in network.parameters():  # no sum cancels, no ReLU hides
+        weight.data.abs_()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.zero_()
+    reach, farthest = network.halo_px, 0
     image = torch.rand(1, 2, 128, 128, requires_grad=True)
     for middle in range(64, 64 + 2**depth):
         (gradient,) = torch.autograd.grad(network(image)[0, 0, middle, middle], image)
         seen = gradient.abs().sum((0, 1)).nonzero()
         assert (seen - middle).abs().max() <= reach
+        farthest = max(farthest, int((seen - middle).abs().max()))
+    assert farthest == reach
 
 
-@pytest.mark.parametrize("size", [(203, 177), (64, 300)])
+@pytest.mark.parametrize("size", [(203, 177), (97, 300)])
 @pytest.mark.parametrize("depth", [0, 2])
 def test_tiles_give_what_the_whole_image_gives(size, depth):
     network, tile, overlap = make(depth=depth), 96, 48
     image = np.random.default_rng(0).random((2, *size), np.float32)
     (whole,) = predict.predict_patches(network, [image[None]], torch.device("cpu"), "sigmoid")
-    origins = tile_origins(size, tile, overlap, 4)
+    origins = tile_origins(size, tile, overlap, network.size_multiple[0])
     blend = Blend(1, size, tile, overlap, network.halo_px)
     for origin in origins:
         batch = cut(image, origin, tile)[None]
         (part,) = predict.predict_patches(network, [batch], torch.device("cpu"), "sigmoid")
         blend.add([origin], part)
-    assert whole.std() > 0.005
-    inside = np.s_[:, : size[0] - 40, : size[1] - 40] if min(size) < tile else np.s_[:]
-    assert np.abs(blend.result() - whole[0])[inside].max() < 1e-5
+    assert whole.std() > 0.01
+    assert np.abs(blend.result() - whole[0]).max() < 1e-5
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -239,7 +248,6 @@ REFUSED = {
     "option": (edit("width: 4", "widht: 4"), "widht"),
     "key": (edit("licence:", "license:"), "unknown key; did you mean 'licence'"),
     "percentile": (edit("low: 1.0", "low: 2.0"), "percentile 2 is not kept"),
-    "date": (edit("f1: 0.9", "day: 2026-01-01"), "date"),
     "tag": (edit("f1: 0.9", "f1: !!python/object/apply:os.system [ls]"), "not valid YAML"),
     "alias": (edit("f1: 0.9", "f1: &a [1]\n  f2: *a"), "aliases"),
 }

@@ -51,7 +51,9 @@ def as_yaml(schema: dict[str, Any]) -> str:
     """YAML with a word on where it is from."""
     # through JSON: YAML would mark shared parts with aliases
     plain = json.loads(json.dumps(schema))
-    return "# Generated from the Settings classes by `make docs`.\n" + yaml.safe_dump(plain, sort_keys=False, width=110)
+    return "# Generated from the Settings classes by `make docs`.\n" + yaml.safe_dump(
+        plain, sort_keys=False, width=110
+    )
 
 
 def stage_module(stage: str) -> Any:
@@ -70,7 +72,11 @@ def inline(cls: type) -> dict[str, Any]:
         if isinstance(node, dict):
             if "$ref" in node:
                 return resolve(parts[node["$ref"].split("/")[-1]])
-            return {key: resolve(value) for key, value in node.items() if key != "title" or isinstance(value, dict)}
+            return {
+                key: resolve(value)
+                for key, value in node.items()
+                if key != "title" or isinstance(value, dict)
+            }
         return [resolve(one) for one in node] if isinstance(node, list) else node
 
     return resolve(schema)
@@ -83,13 +89,19 @@ def stage_schema(stage: str) -> dict[str, Any]:
         del schema["properties"][name]
         schema["required"] = [one for one in schema.get("required", []) if one != name]
     if "method" in schema["properties"]:
-        schema["properties"]["method"] = {"oneOf": [*map(lambda name: method_schema(stage, name), own_methods(stage))]}
+        schema["properties"]["method"] = {
+            "oneOf": [*map(lambda name: method_schema(stage, name), own_methods(stage))]
+        }
     return schema
 
 
 def own_methods(stage: str) -> list[str]:
     """Methods that ship with Scopemill; plug-ins differ from place to place."""
-    return [name for name in method_names(stage) if find_method(stage, name).__name__.startswith("scopemill.")]
+    return [
+        name
+        for name in method_names(stage)
+        if find_method(stage, name).__name__.startswith("scopemill.")
+    ]
 
 
 def method_schema(stage: str, name: str) -> dict[str, Any]:
@@ -106,9 +118,15 @@ def config_schema() -> dict[str, Any]:
     schema["properties"]["channels"]["additionalProperties"] = channel
     for stage in IN_CONFIG:
         one = stage_schema(stage)
-        schema["properties"][stage] = {"type": "object", "additionalProperties": one} if stage in WITH_TASKS else one
+        schema["properties"][stage] = (
+            {"type": "object", "additionalProperties": one} if stage in WITH_TASKS else one
+        )
     schema["required"] = ["study"]  # the rest may come from a recipe
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "config.yaml", **schema}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "config.yaml",
+        **schema,
+    }
 
 
 def sheet_schema() -> dict[str, Any]:
@@ -141,10 +159,24 @@ def settings_page() -> str:
     ]
     for stage in IN_CONFIG:
         title = f"`{stage}: {{<task>: ...}}`" if stage in WITH_TASKS else f"`{stage}:`"
-        lines += ["", f"## {title}", "", stage_module(stage).__doc__.strip(), "", *table(stage_schema(stage))]
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            stage_module(stage).__doc__.strip(),
+            "",
+            *table(stage_schema(stage)),
+        ]
         for name in own_methods(stage) if hasattr(stage_module(stage), "Settings") else ():
             module = find_method(stage, name)
-            lines += ["", f"### method `{name}`", "", module.__doc__.strip(), "", *table(method_schema(stage, name), {"name"})]
+            lines += [
+                "",
+                f"### method `{name}`",
+                "",
+                module.__doc__.strip(),
+                "",
+                *table(method_schema(stage, name), {"name"}),
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -162,7 +194,9 @@ def table(schema: dict[str, Any], skip: set[str] = frozenset()) -> Iterator[str]
 
 def choose(one: dict[str, Any]) -> str:
     """What to say of a method: its choices."""
-    return "one of " + ", ".join(f"`{each['properties']['name']['const']}`" for each in one.get("oneOf", []))
+    return "one of " + ", ".join(
+        f"`{each['properties']['name']['const']}`" for each in one.get("oneOf", [])
+    )
 
 
 def words(one: dict[str, Any]) -> str:

@@ -10,11 +10,12 @@ from pydantic import Field
 from ..config import Channel
 from ..errors import DataError
 from ..images import Meta, write_image
+from ..jobs import Job
 from ..readers import open_raw
-from ..runner import Job
 from ..settings import Method, Positive, settings
 
 ARTIFACT = "images/{image}.ome.tif"
+FINDS_BY_NAME = ("readers",)
 
 
 @settings

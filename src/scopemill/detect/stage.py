@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ..frames import Frame, open_frames
-from ..runner import Job
+from ..jobs import Job
 from ..settings import Method, settings
 from ..tables import write_table
 

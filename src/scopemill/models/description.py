@@ -90,8 +90,8 @@ def read_description(folder: Path) -> Description:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; a model folder holds {DESCRIPTION} and {WEIGHTS}")
     try:
-        described = load(Description, json.loads(json.dumps(read_config(path))), "model")
-    except (ConfigError, TypeError) as error:  # TypeError: a value such as a date
+        described = load(Description, read_config(path), "model")
+    except ConfigError as error:
         lines = [line.removeprefix(f"{path}: ") for line in str(error).splitlines()]
         raise ValueError("\n".join(f"{path}: {line}" for line in lines)) from None
     check_description(described, path)

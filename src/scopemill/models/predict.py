@@ -137,24 +137,23 @@ def predict_store(
     meta = store.meta
     is_3d = len(getattr(network, "size_multiple", (1, 1))) == 3
     shape = (len(description.output), *((meta.image_shape[2],) if is_3d else ()))
+    size, halo = meta.image_shape[-2:], getattr(network, "halo_px", 0)
+    blend = Blend(int(np.prod(shape)), size, meta.patch_size_px, meta.overlap_px, halo)
     places = np.flatnonzero(store.origins[:, 0] == t)
-    blend = Blend(
-        int(np.prod(shape)),
-        meta.image_shape[-2:],
-        meta.patch_size_px,
-        meta.overlap_px,
-        getattr(network, "halo_px", 0),
-    )
     chunks = [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
-
-    def read(chunk: np.ndarray) -> np.ndarray:
-        patches = store.read(slice(int(chunk[0]), int(chunk[-1]) + 1))
-        patches = patches if is_3d else patches.max(axis=2, keepdims=True)
-        scaled = scale_grey_values(patches, meta.percentiles, description.normalisation)
-        return scaled if is_3d else scaled[:, :, 0]
-
-    predictions = predict_patches(network, map(read, chunks), device, description.activation)
+    batches = (read_scaled(store, chunk, description.normalisation, is_3d) for chunk in chunks)
+    predictions = predict_patches(network, batches, device, description.activation)
     for chunk, prediction in zip(chunks, predictions, strict=True):
         planes = prediction.reshape(len(prediction), -1, *prediction.shape[-2:])
         blend.add(store.origins[chunk, 1:], planes)
-    return blend.result().reshape(*shape, *meta.image_shape[-2:])
+    return blend.result().reshape(*shape, *size)
+
+
+def read_scaled(
+    store: Patches, places: np.ndarray, normalisation: Normalisation, is_3d: bool
+) -> np.ndarray:
+    """Neighbouring patches as a network sees them: (n, C, [Z,] P, P)."""
+    patches = store.read(slice(int(places[0]), int(places[-1]) + 1))
+    patches = patches if is_3d else patches.max(axis=2, keepdims=True)
+    scaled = scale_grey_values(patches, store.meta.percentiles, normalisation)
+    return scaled if is_3d else scaled[:, :, 0]

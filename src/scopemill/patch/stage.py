@@ -9,8 +9,8 @@ from pydantic import Field
 
 from ..errors import DataError
 from ..images import Image
+from ..jobs import Job
 from ..patches import LEVELS, Meta, write_patches
-from ..runner import Job
 from ..settings import ChannelName, Fraction, Positive, settings
 from ..tiling import cut, tile_origins
 from .foreground import find_foreground, make_overview, overview_scale

@@ -8,7 +8,7 @@ import numpy as np
 from .. import pictures
 from ..config import Channel
 from ..frames import Frame, open_frames
-from ..runner import Job
+from ..jobs import Job
 from ..settings import ChannelName, Method, Percentile, SegmentTask, settings
 from ..tables import read_statement, read_table
 

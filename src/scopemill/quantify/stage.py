@@ -6,7 +6,8 @@ import numpy as np
 
 from .. import features
 from ..frames import Frame, open_frames
-from ..runner import Job
+from ..images import project
+from ..jobs import Job
 from ..settings import (
     ChannelName,
     DetectTask,
@@ -52,7 +53,7 @@ def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]
     import pandas as pd
 
     labels_task = read_statement(job.inputs[f"detect.{settings.objects}"])["labels"]
-    with open_frames(job, settings.z) as frames:
+    with open_frames(job, "stack") as frames:
         tables = [quantify(frame, labels_task, settings) for frame in frames]
     table = pd.concat(tables, ignore_index=True)
     write_table(job.output, table, fingerprint=job.fingerprint, objects=settings.objects)
@@ -67,7 +68,7 @@ def quantify(frame: Frame, labels_task: str, settings: Settings) -> "pd.DataFram
     names = [
         name for name in settings.channels or frame.channel_names if name in frame.channel_names
     ]
-    channels = {name: fit_to(frame.channel(name), labels) for name in names}
+    channels = {name: fit_to(labels, frame.channel(name), settings.z) for name in names}
     spacing, with_um = frame.spacing(labels), frame.meta.pixel_size_um is not None
     table = objects.merge(
         features.measure(labels, channels, spacing, with_um), on="label", how="left"
@@ -83,9 +84,9 @@ def quantify(frame: Frame, labels_task: str, settings: Settings) -> "pd.DataFram
     return table
 
 
-def fit_to(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The image in the labels' shape (a projection serves every plane of 3-D labels)."""
-    return image if image.shape == labels.shape else np.broadcast_to(image, labels.shape)
+def fit_to(labels: np.ndarray, image: np.ndarray, z: str) -> np.ndarray:
+    """The image in the labels' shape: planes are put together for 2-D labels, kept for 3-D ones."""
+    return project(image, z) if image.ndim > labels.ndim else np.broadcast_to(image, labels.shape)
 
 
 def measure_parts(

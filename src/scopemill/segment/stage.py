@@ -6,7 +6,7 @@ import numpy as np
 
 from ..frames import Frame, open_frames
 from ..images import Image, write_labels
-from ..runner import Job
+from ..jobs import Job
 from ..settings import Method, Positive, settings
 
 ARTIFACT = "labels/{task}/{image}.ome.tif"
@@ -34,7 +34,7 @@ def carry(job: Job, settings: Settings, method: Method) -> dict[str, Any]:
         like = image.meta
     volumes = np.stack([one if one.ndim == 3 else one[None] for one in labels])
     write_labels(job.output, volumes, like, job.fingerprint)
-    return {"n_objects": [int(one.max(initial=0)) for one in labels]}
+    return {"n_objects": [int(np.count_nonzero(np.bincount(one.ravel())[1:])) for one in labels]}
 
 
 def segment(frame: Frame, settings: Settings, method: Method) -> np.ndarray:
