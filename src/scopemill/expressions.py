@@ -19,7 +19,8 @@ BINARY = {
 }
 COMPARE = {
     ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Lt: operator.lt,
-    ast.LtE: operator.le, ast.Eq: operator.eq, ast.NotEq: operator.ne,
+    ast.LtE: operator.le, ast.Eq: operator.eq,
+    ast.NotEq: lambda one, other: (one < other) | (one > other),  # `!=` holds for a missing value
 }  # fmt: skip
 MAX_LENGTH = 1000
 
@@ -36,7 +37,7 @@ def parse(text: str) -> ast.expr:
         raise ConfigError(f"a rule of {len(text)} characters is too long; {MAX_LENGTH} are allowed")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ConfigError(
             f"cannot read the rule {text!r}; write for instance 'intensity_mean_CD3 > 400'"
         ) from None

@@ -31,6 +31,7 @@ class Frame:
     )
     device: str = "auto"
     threads: int = 1
+    note: Callable[[str], None] = lambda text: None  # goes into manifest and report
 
     @property
     def um_per_px(self) -> float:
@@ -86,7 +87,7 @@ def make_frame(job: Job, image: Image, t: int, z: str, stack: ExitStack) -> Fram
     names = image.meta.channel_names
     return Frame(
         lambda channel: image.read(channel, t, z), labels, names, image.spacing_um,
-        image.meta, t, patches, tables, job.device, job.threads,
+        image.meta, t, patches, tables, job.device, job.threads, job.notes.append,
     )  # fmt: skip
 
 

@@ -24,3 +24,4 @@ class Job:
     )  # what the tasks before said of this image
     device: str = "auto"
     threads: int = 1
+    notes: list[str] = field(default_factory=list)  # what the reader of the report should know

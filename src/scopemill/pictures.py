@@ -44,7 +44,9 @@ def draw_outlines(
     """Draw each object's inner border, in place, in its colour."""
     from skimage.segmentation import find_boundaries
 
-    table = np.tile(to_rgb(default), (int(labels.max(initial=0)) + 1, 1))
+    # a small object with a colour may be lost where the picture is smaller than the image
+    highest = max(int(labels.max(initial=0)), *colors, 0)
+    table = np.tile(to_rgb(default), (highest + 1, 1))
     for label, color in colors.items():
         table[label] = to_rgb(color)
     border = find_boundaries(labels, mode="inner")

@@ -174,6 +174,8 @@ def make(
         return Record(
             image, status, fingerprint, reason.code, str(reason), seconds=seconds_since(start)
         )
+    if job.notes:
+        facts = {**(facts or {}), "notes": sorted(set(job.notes))}
     return finished(batch, image, fingerprint, seconds_since(start), facts)
 
 

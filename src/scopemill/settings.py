@@ -61,7 +61,7 @@ def load(cls: type, mapping: Mapping[str, Any], where: str) -> Any:
     ]
     try:
         loaded = TypeAdapter(cls).validate_json(
-            json.dumps({k: v for k, v in mapping.items() if k in known})
+            json.dumps({k: v for k, v in mapping.items() if k in known}, default=str)
         )
     except ValidationError as error:
         problems += [explain(one, where) for one in error.errors()]

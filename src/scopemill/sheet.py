@@ -4,6 +4,7 @@ Everything is read as text (`001` stays `001`); messages name file, line, column
 """
 
 import csv
+import glob
 import hashlib
 import re
 from dataclasses import dataclass, field
@@ -168,7 +169,9 @@ def make_batches(rows: list[Row], images_per_batch: int) -> dict[str, list[Row]]
         if row.batch:
             batches.setdefault(row.batch, []).append(row)
     for start in range(0, len(unnamed), images_per_batch):
-        batches[f"b{start // images_per_batch:04d}"] = unnamed[start : start + images_per_batch]
+        # a name that the sheet gives to a batch too must not lose that one's rows
+        name = f"b{start // images_per_batch:04d}"
+        batches.setdefault(name, []).extend(unnamed[start : start + images_per_batch])
     return batches
 
 
@@ -189,7 +192,7 @@ def raw_state(row: Row) -> str:
     paths = (
         [path]
         if "{" not in path.name
-        else sorted(path.parent.glob(re.sub(r"\{\w+\}", "*", path.name)))
+        else sorted(path.parent.glob("*".join(map(glob.escape, re.split(r"\{\w+\}", path.name)))))
     )
     states = []
     for one in paths:

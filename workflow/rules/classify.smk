@@ -10,13 +10,16 @@ rule classify:
         "<logs>/classify.{task}/{batch}.log",
     benchmark:
         "<benchmarks>/classify.{task}/{batch}.tsv"
+    threads: threads_of("classify")
     resources:
-        mem_mb=memory_mb,
-        runtime=60,
+        **on_gpu("classify"),
+        mem_mb=memory_mb("classify"),
+        runtime=minutes,
+        device=STUDY.config.device,
     params:
         settings=settings("classify"),
         code=code("classify"),
         lost=lost("classify"),
     shell:
         "scopemill classify --task {wildcards.task} --in {input} --out {output}"
-        " --settings {params.settings:q} 2> {log}"
+        " --settings {params.settings:q} --device {resources.device} --threads {threads} 2> {log}"

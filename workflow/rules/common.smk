@@ -83,14 +83,57 @@ def sheet_rows(wildcards):
     return digest([asdict(row) | {"line": 0} for row in STUDY.rows])
 
 
-def memory_mb(wildcards, attempt):
-    """Room for the largest raw file of the batch, decoded several times over; more with each attempt."""
-    sizes = [
-        Path(row.path).stat().st_size
-        for row in STUDY.batches[wildcards.batch]
-        if Path(row.path).is_file()
-    ]
-    return int(attempt * (1000 + 8 * max(sizes, default=0) / 1e6))
+def uses_gpu(rule, wildcards):
+    """Whether the task's method runs on a GPU where there is one, and the config lets it."""
+    method = task_of(rule, wildcards).method
+    return STUDY.config.device != "cpu" and getattr(
+        getattr(method, "module", None), "USES_GPU", False
+    )
+
+
+def on_gpu(rule):
+    """Resources of GPU work: one GPU, and where the profile's `gpu_jobs` sends it."""
+    site = workflow.resource_settings.default_resources or {}
+    raw = {name: getattr(value, "raw", value) for name, value in site.items()}
+    there = dict(pair.split("=", 1) for pair in raw.get("gpu_jobs", "").split())
+
+    def either(on_gpu, elsewhere):
+        return lambda wildcards: on_gpu if uses_gpu(rule, wildcards) else elsewhere
+
+    # a `gres` of the site already asks for the GPU
+    gpu = {} if "gres" in there else {"gpu": either(1, None)}
+    return gpu | {name: either(value, raw.get(name)) for name, value in there.items()}
+
+
+def threads_of(rule):
+    """Several cores feed a GPU, or stand in for it."""
+    return lambda wildcards: 4 if uses_gpu(rule, wildcards) else 1
+
+
+def batch_bytes(wildcards):
+    """Sizes of the batch's raw files, those that are there."""
+    paths = [Path(row.path) for row in STUDY.batches[wildcards.batch]]
+    return [path.stat().st_size for path in paths if path.is_file()]
+
+
+def memory_mb(rule):
+    """Room for the batch's largest raw file, decoded several times over; more with each attempt."""
+
+    def memory_of(wildcards, attempt):
+        base = 4000 if uses_gpu(rule, wildcards) else 1000
+        return int(attempt * (base + 8 * max(batch_bytes(wildcards), default=0) / 1e6))
+
+    return memory_of
+
+
+def minutes(wildcards, attempt):
+    """An hour and ten minutes a gigabyte of raw files; more with each attempt."""
+    return int(attempt * (60 + 10 * sum(batch_bytes(wildcards)) / 1e9))
+
+
+def study_memory_mb(wildcards, attempt):
+    """Room for the tables of the whole study; more with each attempt."""
+    return attempt * 4000
 
 
 def all_manifests(wildcards):

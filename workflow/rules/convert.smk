@@ -10,8 +10,8 @@ rule convert:
     benchmark:
         "<benchmarks>/convert/{batch}.tsv"
     resources:
-        mem_mb=memory_mb,
-        runtime=60,
+        mem_mb=memory_mb("convert"),
+        runtime=minutes,
     params:
         settings=settings("convert"),
         code=code("convert"),

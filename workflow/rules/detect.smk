@@ -11,8 +11,8 @@ rule detect:
     benchmark:
         "<benchmarks>/detect.{task}/{batch}.tsv"
     resources:
-        mem_mb=memory_mb,
-        runtime=60,
+        mem_mb=memory_mb("detect"),
+        runtime=minutes,
     params:
         settings=settings("detect"),
         code=code("detect"),

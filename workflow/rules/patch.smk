@@ -11,8 +11,8 @@ rule patch:
     benchmark:
         "<benchmarks>/patch.{task}/{batch}.tsv"
     resources:
-        mem_mb=memory_mb,
-        runtime=60,
+        mem_mb=memory_mb("patch"),
+        runtime=minutes,
     params:
         settings=settings("patch"),
         code=code("patch"),

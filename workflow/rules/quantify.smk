@@ -12,8 +12,8 @@ rule quantify:
     benchmark:
         "<benchmarks>/quantify.{task}/{batch}.tsv"
     resources:
-        mem_mb=memory_mb,
-        runtime=60,
+        mem_mb=memory_mb("quantify"),
+        runtime=minutes,
     params:
         settings=settings("quantify"),
         code=code("quantify"),
@@ -37,7 +37,7 @@ rule gather:
     benchmark:
         "<benchmarks>/gather.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=study_memory_mb,
         runtime=60,
     params:
         settings=settings("gather"),

@@ -11,8 +11,8 @@ rule qc:
     benchmark:
         "<benchmarks>/qc/{batch}.tsv"
     resources:
-        mem_mb=memory_mb,
-        runtime=60,
+        mem_mb=memory_mb("qc"),
+        runtime=minutes,
     params:
         settings=settings("qc"),
         code=code("qc"),
@@ -33,7 +33,7 @@ rule report:
     benchmark:
         "<benchmarks>/report.tsv"
     resources:
-        mem_mb=4000,
+        mem_mb=study_memory_mb,
         runtime=60,
     params:
         settings=settings("report"),
@@ -54,6 +54,9 @@ rule account:
         "<results>/accounting.json",
     log:
         "<logs>/account.log",
+    benchmark:
+        "<benchmarks>/account.tsv"
+    retries: 0  # trying again does not mend an image
     params:
         settings=settings("account"),
         sheet=STUDY.sheet,

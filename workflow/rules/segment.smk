@@ -10,13 +10,16 @@ rule segment:
         "<logs>/segment.{task}/{batch}.log",
     benchmark:
         "<benchmarks>/segment.{task}/{batch}.tsv"
+    threads: threads_of("segment")
     resources:
-        mem_mb=memory_mb,
-        runtime=60,
+        **on_gpu("segment"),
+        mem_mb=memory_mb("segment"),
+        runtime=minutes,
+        device=STUDY.config.device,
     params:
         settings=settings("segment"),
         code=code("segment"),
         lost=lost("segment"),
     shell:
         "scopemill segment --task {wildcards.task} --in {input} --out {output}"
-        " --settings {params.settings:q} 2> {log}"
+        " --settings {params.settings:q} --device {resources.device} --threads {threads} 2> {log}"

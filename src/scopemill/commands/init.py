@@ -132,7 +132,7 @@ def add_metadata(images: dict[Path, dict[str, str]], table: Path | None) -> list
     return [
         row
         | known.get(tuple(normal(row[name]) for name in shared), {})
-        | {name: row[name] for name in shared}
+        | {name: row[name] for name in (*shared, "path")}
         for row in rows
     ]
 
@@ -150,7 +150,7 @@ def keep_rows(rows: list[dict[str, str]], conditions: Sequence[str]) -> list[dic
 
 def normal(text: str) -> str:
     """'01' and '1' name the same column of a plate."""
-    return str(int(text)) if text.isdigit() else text
+    return str(int(text)) if text.isdecimal() else text
 
 
 def make_ids(names: Iterable[str]) -> list[str]:

@@ -44,6 +44,8 @@ def describe_column(
     if table == "summary" and name in SUMMARY:
         return SUMMARY[name]
     for kind in kinds:
-        if name.startswith(f"{kind}_") and (found := describe(name.removeprefix(f"{kind}_"))):
-            return found[0], f"{kind}: {found[1]}"
+        # all columns that begin with a kind are means; its end must not be taken for a channel's
+        column = name.removeprefix(f"{kind}_").removesuffix("_mean")
+        if name == f"{kind}_{column}_mean" and (found := describe(column)):
+            return found[0], f"{kind}: mean over the image's objects of: {found[1]}"
     return describe(name) or ("", "")

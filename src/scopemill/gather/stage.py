@@ -45,7 +45,7 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
     measured = {
         key.split(".")[1]: measured_images(of_task, good)
         for key, of_task in records.items()
-        if "." in key
+        if key.startswith(("detect.", "quantify."))  # others may share their names
     }
     images = make_images(rows, standing, records, metadata)
     images = summary.summarise_images(images, objects, spots, measured, settings.means)

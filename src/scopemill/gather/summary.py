@@ -163,7 +163,7 @@ def summarise_group(
 def find_clusters(table: "pd.DataFrame", members: "pd.DataFrame") -> "pd.Series":
     """What is resampled: the subject (where the sheet has one), else the image, of each object."""
     by = "subject" if "subject" in members else "image"
-    return table["image"].map(members.set_index("image", drop=False)[by])
+    return table["image"].map(members.set_index("image", drop=False)[by]).rename(by)
 
 
 def sum_by(values: "pd.Series", clusters: "pd.Series") -> np.ndarray:

@@ -2,8 +2,8 @@
 
 import base64
 import io
-import json
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,7 +68,7 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
         summary=read.summary.to_dict("records"),
         gallery=list(make_gallery(root, read.images, settings)),
         timing=list(time_tasks(root, [*settings.tasks, "qc"], batches)),
-        notes=list(find_notes(root, batches)),
+        notes=list(find_notes(root, settings.tasks, batches)),
     )
     with replacing(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -177,16 +177,20 @@ def read_records(root: Path, key: str, batches: list[str]) -> Iterator[Record]:
         yield from read_manifest(root / "manifests" / key / f"{batch}.jsonl").values()
 
 
-def find_notes(root: Path, batches: list[str]) -> Iterator[str]:
-    """What a reader should know of the images: channels without signal, sizes that are not known."""
-    records = [record for record in read_records(root, "convert", batches) if record.status == "ok"]
+def find_notes(root: Path, tasks: list[str], batches: list[str]) -> Iterator[str]:
+    """What a reader should know: sizes that are not known, dead channels, what tasks noted."""
+    records = [one for one in read_records(root, "convert", batches) if one.status == "ok"]
     unknown = sum(record.facts.get("pixel_size_um") is None for record in records)
     if unknown:
-        yield f"The pixel size of {unknown} images is unknown: there, settings in um count pixels, and columns in um are absent."
-    flat = {
-        record.image: record.facts["flat_channels"]
-        for record in records
-        if record.facts.get("flat_channels")
-    }
+        yield (
+            f"The pixel size of {unknown} images is unknown: there, settings in um count pixels, "
+            "and columns in um are absent."
+        )
+    flat = [record.image for record in records if record.facts.get("flat_channels")]
     if flat:
-        yield f"Channels with one value only: {json.dumps(dict(list(flat.items())[:10]))}"
+        yield f"{len(flat)} images have a channel with one value only, such as {flat[0]}."
+    for key in tasks:
+        notes = Counter(
+            note for one in read_records(root, key, batches) for note in one.facts.get("notes", ())
+        )
+        yield from (f"{key}: {note} ({n} images)." for note, n in notes.items())

@@ -4,7 +4,6 @@ Reads a patch set (scale, channels), not the image; any model folder with a fore
 """
 
 import functools
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +21,7 @@ from ..instances import drop_small, find_instances
 if TYPE_CHECKING:
     from ...models.description import Description
 
-LOG = logging.getLogger("scopemill")
+USES_GPU = True
 SCALE_TOLERANCE = 0.1  # networks are trained with at least so much variation of size
 
 
@@ -49,7 +48,9 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
     from ...models.predict import predict_store
 
     torch.set_num_threads(max(1, frame.threads))
-    network, description, device = load_ready(Path(settings.model), frame.device)
+    network, description, device, warning = load_ready(Path(settings.model), frame.device)
+    if warning:
+        frame.note(warning)
     store = frame.patches(settings.patches)
     check_match(description, store.meta, settings)
     tuned = choose_postprocessing(description, store.meta, settings)
@@ -60,7 +61,7 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
 
 
 def load_ready(folder: Path, device: str):
-    """Network, description and device, from the last call where nothing changed since."""
+    """Network, description, device and a warning about it, from the last call where nothing changed since."""
     files = sorted(folder.glob("*"))
     return _load_ready(folder, device, tuple(file.stat().st_mtime_ns for file in files))
 
@@ -71,12 +72,10 @@ def _load_ready(folder: Path, device: str, changed: tuple[int, ...]):
     from ...models.predict import choose_device, prepare
 
     chosen, warning = choose_device(device)
-    if warning:
-        LOG.warning("%s", warning)
     network, description = load_model(folder)
     if "foreground" not in description.output:
         raise ConfigError(f"{folder}: finds no objects: its output is {description.output}")
-    return prepare(network, chosen), description, chosen
+    return prepare(network, chosen), description, chosen, warning
 
 
 def check_match(description: "Description", store: Meta, settings: Settings) -> None:

@@ -1,0 +1,19 @@
+"""For all tests: SCOPEMILL_REQUIRE_ALL=1 (CI) turns a skip of something required into a failure."""
+
+import os
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def require_or_skip():
+    """Call with a condition and what is missing."""
+
+    def require(condition: object, reason: str) -> None:
+        if condition:
+            return
+        if os.environ.get("SCOPEMILL_REQUIRE_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return require
