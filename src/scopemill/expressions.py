@@ -23,6 +23,7 @@ COMPARE = {
     ast.NotEq: lambda one, other: (one < other) | (one > other),  # `!=` holds for a missing value
 }  # fmt: skip
 MAX_LENGTH = 1000
+MAX_PARTS = 300
 
 
 def parse(text: str) -> ast.expr:
@@ -41,6 +42,8 @@ def parse(text: str) -> ast.expr:
         raise ConfigError(
             f"cannot read the rule {text!r}; write for instance 'intensity_mean_CD3 > 400'"
         ) from None
+    if sum(1 for _ in ast.walk(tree)) > MAX_PARTS:
+        raise ConfigError(f"the rule {text[:60]!r}... has too many parts; {MAX_PARTS} are allowed")
     allowed = (
         ast.BoolOp,
         ast.And,

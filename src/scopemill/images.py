@@ -57,7 +57,9 @@ class Image:
 
     @property
     def spacing_um(self) -> tuple[float, float, float]:
-        """Size of a voxel (z, y, x) in micrometres."""
+        """Size of a voxel (z, y, x) in micrometres; 1 where the pixel size is unknown."""
+        if self.meta.pixel_size_um is None:
+            return (1.0, 1.0, 1.0)
         return (self.meta.z_step_um or self.um_per_px, self.um_per_px, self.um_per_px)
 
     def index(self, channel: str) -> int:
@@ -181,7 +183,7 @@ def write_planes(
         "tile": (tile, tile),
         "compression": "zlib",
         "compressionargs": {"level": 1},
-        "predictor": True,
+        "predictor": dtype.kind in "iu",  # a float image one pixel wide would come back wrong
         "photometric": "rgb" if meta.rgb else "minisblack",
         "software": "scopemill",
     }

@@ -131,7 +131,8 @@ def find_artifact(batch: Batch, image: str, fingerprint: str) -> Record | None:
     path = artifact_path(batch, image)
     if not path.exists() or read_fingerprint(path) != fingerprint:
         return None
-    return finished(batch, image, fingerprint, 0.0, {})
+    facts = batch.stage.read_facts(path) if hasattr(batch.stage, "read_facts") else {}
+    return finished(batch, image, fingerprint, 0.0, facts)
 
 
 def read_fingerprint(path: Path) -> str | None:

@@ -77,6 +77,10 @@ def explain(error: Mapping[str, Any], where: str) -> str:
         return f"{path}: this key is required"
     if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{path}: unknown key"
+    if error["loc"] and error["loc"][-1] == "[key]":
+        return f"{path.removesuffix('.[key]')}: a name has letters, digits and _ only, and starts with a letter"
+    if error["type"] == "string_pattern_mismatch":
+        return f"{path}: {error['input']!r} is not of the form {error['ctx']['pattern']}"
     if error["type"] == "value_error":
         return f"{path}: {error['ctx']['error']}"
     hint = ""
@@ -156,15 +160,15 @@ def load_stage(stage: str, mapping: Mapping[str, Any], where: str) -> tuple[Any,
 
 
 def references(loaded: Any) -> Iterator[tuple[str, str, str]]:
-    """What these settings refer to: (kind, name, key of the setting)."""
+    """What these settings refer to: (kind, name, key of the setting); nested settings too."""
     hints = get_type_hints(type(loaded), include_extras=True)
     for field in fields(loaded):
-        kind = find_reference(hints[field.name])
-        value = getattr(loaded, field.name)
-        if kind is None or value is None:
-            continue
-        for name in value if isinstance(value, (list, tuple)) else [value]:
-            yield kind, name, field.name
+        kind, value = find_reference(hints[field.name]), getattr(loaded, field.name)
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if dataclasses.is_dataclass(one):
+                yield from references(one)
+            elif kind is not None and one is not None:
+                yield kind, one, field.name
 
 
 def find_reference(hint: Any) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .columns import describe, example_columns
 from .config import Channel, Config, find_recipe, merge, read_config, recipe_folders
 from .settings import ConfigError, Method, load, load_stage, nearest, references
 from .sheet import ID, Row, choose_images_per_batch, make_batches, read_sheet
@@ -75,12 +76,32 @@ def make_study(config: dict[str, Any], config_path: Path) -> Study:
     tasks = load_tasks(loaded, channels, config_path)
     sheet = config_path.parent / loaded.images
     rows = read_sheet(sheet)
+    check_columns(tasks["gather"].settings, rows, channels)
     size = loaded.images_per_batch
     if size == "auto":
         size = choose_images_per_batch(
             len(rows), sum(task.stage in BATCH_STAGES for task in tasks.values())
         )
     return Study(loaded, channels, sheet, rows, tasks, size, make_batches(rows, size))
+
+
+def check_columns(gather: Any, rows: list[Row], channels: dict[str, Channel]) -> None:
+    """Columns by which the study is summarised must be in the sheet, or be measured."""
+    there = list(rows[0].metadata)
+    wanted = [("gather.group_by", gather.group_by)] if gather.group_by != "group" else []
+    wanted += [("gather.fits.x", fit.x) for fit in gather.fits]
+    problems = [
+        f"{key}: the sheet has no column '{name}'{nearest(name, there)}"
+        for key, name in wanted
+        if name not in there
+    ]
+    for fit in gather.fits:
+        if describe(fit.y, channels) is None:
+            problems.append(
+                f"gather.fits.y: no column '{fit.y}' is measured{nearest(fit.y, example_columns(channels))}"
+            )
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def load_channel(value: Any, where: str) -> Channel:

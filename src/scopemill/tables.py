@@ -24,9 +24,7 @@ def read_table(path: Path) -> "pd.DataFrame":
     """Read Parquet; the statement is in `attrs`."""
     from pyarrow import parquet
 
-    # one file, read as such: folders named like `x=1` must not become columns
-    arrow = parquet.ParquetFile(path).read()
-    table = arrow.to_pandas()
+    table = parquet.ParquetFile(path).read().to_pandas()
     table.attrs = read_statement(path)
     return table
 

@@ -103,9 +103,12 @@ def test_an_unknown_task_is_refused_with_the_choice(study, capsys):
     assert "no segment task 'nuclei'; there are ['cells']" in capsys.readouterr().err
 
 
-def test_quarantined_images_are_not_scored(study, capsys):
+@pytest.mark.parametrize(("status", "n"), [("skipped", 1), ("quarantined", 2)])
+def test_objects_of_quarantined_images_count_as_missed(study, capsys, status, n):
     path = study / "manifests" / "segment.cells" / "b0.jsonl"
     good = Record("a", "ok", "f", artifact="labels/cells/a.ome.tif")
     path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in (good, Record("b", "skipped", "f"))))  # fmt: skip
+    images = study / "images.csv"
+    images.write_text("image,status\na,ok\nb," + status + "\n")
     assert evaluate(study) == 0
-    assert "1 images" in capsys.readouterr().out
+    assert f"{n} images" in capsys.readouterr().out

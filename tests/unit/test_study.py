@@ -29,7 +29,7 @@ BASE = {
 @pytest.fixture
 def study(tmp_path):
     """The study of BASE with changes laid over it, and 5 images."""
-    lines = ["id\tpath", *(f"i{n}\ti{n}.tif" for n in range(5))]
+    lines = ["id\tpath\tdose", *(f"i{n}\ti{n}.tif\t{n}" for n in range(5))]
     (tmp_path / "images.tsv").write_text("\n".join(lines) + "\n")
 
     def run(**changes):
@@ -175,7 +175,7 @@ def test_a_task_name_that_cannot_be_a_folder_or_column_is_refused(complaint, nam
 @pytest.mark.parametrize("name", ["a b", "1st", "x.y", "Zellé", "a" * 33])
 def test_a_channel_name_that_cannot_be_a_column_is_refused(complaint, name):
     (line,) = complaint(channels={name: 0})
-    assert f"channels.{name}" in line and "[A-Za-z][A-Za-z0-9_]" in line
+    assert f"channels.{name}" in line and "letters, digits and _ only" in line
 
 
 @pytest.mark.parametrize("source", [True, 1.5, [0]])
@@ -206,6 +206,16 @@ def test_shared_settings_reach_the_stages_that_use_them(study):
     assert tasks["convert"].settings.channels["CD3"].source == "CD3"
     assert tasks["account"].settings.max_quarantined == 0.2
     assert tasks["report"].settings.group_by == "dose"
+
+
+def test_a_fit_of_what_is_not_there_is_refused(complaint):
+    fit = {"object": "cells", "y": "ring_ratio_CD4", "x": "dosis"}
+    lines = complaint(gather={"fits": [fit], "group_by": "arm"})
+    assert [line.split(";")[0] for line in lines] == [
+        "gather.group_by: the sheet has no column 'arm'",
+        "gather.fits.x: the sheet has no column 'dosis'",
+        "gather.fits.y: no column 'ring_ratio_CD4' is measured",
+    ]
 
 
 def test_a_recipe_lies_under_the_config(study, tmp_path):

@@ -6,8 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..evaluate.stage import Score, score_image, summarise
+from ..images import read_labels
 from ..manifests import read_manifest
+from ..readers import open_raw
 from ..settings import ConfigError
 
 
@@ -58,8 +62,6 @@ def read_metadata(results: Path) -> dict[str, dict[str, str]]:
 
 def score_study(options: argparse.Namespace, metadata: dict[str, dict[str, str]]):
     """Score every image that has labels and truth."""
-    from ..images import read_labels
-
     folder = options.results / "manifests" / f"segment.{options.task}"
     if not folder.is_dir():
         known = sorted(
@@ -72,10 +74,26 @@ def score_study(options: argparse.Namespace, metadata: dict[str, dict[str, str]]
         for image, one in read_manifest(path).items()
     }
     for image, record in records.items():
-        truth_path = Path(options.truth.format(**metadata.get(image, {"image": image})))
-        if record.status == "ok" and truth_path.is_file():
+        row = {"image": image, **metadata.get(image, {})}
+        truth_path = find_truth(options.truth, row)
+        if not truth_path.is_file():
+            sys.stderr.write(f"{image}: no {truth_path}; not scored\n")
+        elif record.status == "ok":
             predicted = read_labels(options.results / record.artifact).squeeze()
             yield score_checked(image, read_truth(truth_path), predicted, truth_path)
+        elif row.get("status") == "quarantined":
+            # leaving it out would praise a method for what it could not do
+            sys.stderr.write(f"{image}: quarantined; all its objects count as missed\n")
+            truth = read_truth(truth_path)
+            yield score_image(image, truth, np.zeros_like(truth))
+
+
+def find_truth(pattern: str, row: dict[str, str]) -> Path:
+    """The pattern with this image's columns filled in."""
+    try:
+        return Path(pattern.format(**row))
+    except (KeyError, IndexError, ValueError):
+        raise ConfigError(f"--truth {pattern}: in braces, use one of {list(row)}") from None
 
 
 def score_checked(image: str, truth, predicted, truth_path: Path) -> Score:
@@ -89,10 +107,6 @@ def score_checked(image: str, truth, predicted, truth_path: Path) -> Score:
 
 def read_truth(path: Path):
     """A label image of any format that raw images may have."""
-    import numpy as np
-
-    from ..readers import open_raw
-
     with open_raw(path) as raw:
         return np.stack([raw.read(z=z) for z in range(raw.shape[2])]).squeeze().astype(np.int64)
 

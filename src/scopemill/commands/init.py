@@ -11,7 +11,7 @@ from ..config import find_recipe, read_config, recipe_folders
 from ..errors import DataError
 from ..readers import open_raw
 from ..settings import ConfigError
-from ..sheet import COLUMN, TAKEN
+from ..sheet import COLUMN, NOT_IDS, TAKEN
 
 SUFFIXES = {
     ".tif", ".tiff", ".btf", ".png", ".jpg", ".jpeg", ".bmp", ".svs", ".czi", ".nd2", ".lif", ".stk",
@@ -104,8 +104,13 @@ def compile_pattern(pattern: str) -> re.Pattern:
 
 def join_files(name: str, found: re.Match | None) -> str:
     """The name with {channel}, {z} and {t} in the place of what those groups matched."""
+    folder = name.rfind("/") + 1
     spans = [(found.span(key), key) for key in IN_ONE_IMAGE if found and found.groupdict().get(key)]
     for (start, end), key in sorted(spans, reverse=True):
+        if start < folder:
+            raise ConfigError(
+                f"--pattern: group '{key}' matches in a folder's name; it must in the file's: {name}"
+            )
         name = f"{name[:start]}{{{key}}}{name[end:]}"
     return name
 
@@ -122,7 +127,10 @@ def add_metadata(images: dict[Path, dict[str, str]], table: Path | None) -> list
         return rows
     delimiter = "," if table.suffix == ".csv" else "\t"
     with table.open(newline="", encoding="utf-8-sig") as file:
-        entries = list(csv.DictReader(file, delimiter=delimiter))
+        read = csv.DictReader(file, delimiter=delimiter, restval="")
+        entries = [{key: cell for key, cell in entry.items() if key} for entry in read]
+    if not entries:
+        raise ConfigError(f"{table}: no rows below the header")
     shared = [name for name in entries[0] if name in rows[0] and name != "path"]
     if not shared:
         raise ConfigError(
@@ -157,8 +165,10 @@ def make_ids(names: Iterable[str]) -> list[str]:
     """File names -> ids: allowed characters only, unique."""
     ids: list[str] = []
     for name in names:
-        stem = re.sub(r"\{\w+\}", "", name.split(".", 1)[0] or name)
-        stem = re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:56] or "image"
+        while Path(name).suffix.lower() in {".ome", *SUFFIXES}:
+            name = Path(name).stem
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", re.sub(r"\{\w+\}", "", name)).strip("-")[:56]
+        stem = f"image-{stem}".rstrip("-") if stem.lower() in {"", *NOT_IDS} else stem
         unique, n = stem, 2
         while unique.lower() in {one.lower() for one in ids}:
             unique, n = f"{stem}-{n}", n + 1

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..config import Channel
 from ..errors import DataError
-from ..images import Meta, write_image
+from ..images import Image, Meta, write_image
 from ..jobs import Job
 from ..readers import open_raw
 from ..settings import Method, Positive, settings
@@ -91,6 +91,16 @@ def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]
         "pixel_size_from": source, "z_step_um": z_step_um, "flat_channels": flat,
         "range": {name: [seen.low[index], seen.high[index]] for name, index in chosen.items()},
     }  # fmt: skip
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What an artifact still tells when the record of how it was made is lost."""
+    with Image(path) as image:
+        return {
+            "shape": image.meta.shape,
+            "pixel_size_um": image.meta.pixel_size_um,
+            "z_step_um": image.meta.z_step_um,
+        }
 
 
 def choose_channels(

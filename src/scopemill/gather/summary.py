@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import statistics
-from ..settings import settings
+from ..settings import QuantifyTask, settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ MIN_CLUSTERS = 5  # fewer images or subjects than this cannot be resampled
 class Fit:
     """A dose-response curve: the image's median of a column of objects against a number of the sheet."""
 
-    object: str
+    object: QuantifyTask
     """The quantify task."""
     y: str
     """A column of its objects."""
@@ -105,7 +105,7 @@ def summarise_groups(
 
     rng = np.random.default_rng(seed)
     good = images[images["status"] == "ok"]
-    groups = good.groupby(group_by, sort=True) if group_by in good else [("all", good)]
+    groups = split_groups(good, group_by)
     rows = []
     for group, members in groups:
         chosen = objects[objects["image"].isin(members["image"])]
@@ -127,6 +127,15 @@ def summarise_groups(
         "n_objects",
     )
     return pd.DataFrame(rows, columns=list(names))
+
+
+def split_groups(images: "pd.DataFrame", group_by: str) -> list[tuple[Any, "pd.DataFrame"]]:
+    """Groups in order; images without a group are one of their own."""
+    if group_by not in images:
+        return [("all", images)]
+    given = images[group_by].notna() & (images[group_by] != "")
+    rest = [("(none)", images[~given])] if not given.all() else []
+    return [*images[given].groupby(group_by, sort=True), *rest]
 
 
 def summarise_group(

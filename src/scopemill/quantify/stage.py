@@ -129,8 +129,9 @@ def count_spots(
     spots: "pd.DataFrame", labels: np.ndarray, ids: np.ndarray, labels_task: str
 ) -> np.ndarray:
     """Spots per object: by the assignment that detect made, else by position."""
-    if f"{labels_task}_label" in spots:
-        owners = spots[f"{labels_task}_label"].to_numpy()
+    column = f"{labels_task.replace('-', '_')}_label"
+    if column in spots:
+        owners = spots[column].to_numpy()
     else:
         points = spots[list("zyx"[-labels.ndim :])].round().astype(int).to_numpy()
         owners = labels[tuple(np.clip(points, 0, np.array(labels.shape) - 1).T)]

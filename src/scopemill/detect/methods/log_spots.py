@@ -49,7 +49,9 @@ def detect(frame: Frame, settings: Settings) -> "pd.DataFrame":
     columns = dict(zip("zyx"[-image.ndim :], points.T, strict=True))
     table = pd.DataFrame({**columns, "intensity": intensity, "background": background, "snr": snr})
     if settings.within:
-        table[f"{settings.within}_label"] = assign(peaks, frame.labels(settings.within))
+        table[f"{settings.within.replace('-', '_')}_label"] = assign(
+            peaks, frame.labels(settings.within)
+        )
     return table
 
 
@@ -71,7 +73,8 @@ def find_peaks(
     from scipy import ndimage
 
     middle = np.median(response)
-    noise = 1.4826 * np.median(np.abs(response - middle)) or 1e-6
+    # a background of one value (thresholded, masked) has no median deviation
+    noise = 1.4826 * np.median(np.abs(response - middle)) or float(response.std()) or np.inf
     size = [2 * max(1, round(sigma)) + 1 for sigma in sigmas]
     highest = response == ndimage.maximum_filter(response, size)
     peaks = np.argwhere(highest & (response > middle + min_snr * noise))

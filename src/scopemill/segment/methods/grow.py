@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ...frames import Frame
-from ...settings import ChannelName, NonNegative, Positive, SegmentTask, settings
+from ...settings import ChannelName, ConfigError, NonNegative, Positive, SegmentTask, settings
 
 
 @settings
@@ -39,6 +39,8 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
     if settings.channel is None:
         return segmentation.watershed(reach, seeds, mask=mask).astype(np.uint32)
     image = frame.channel(settings.channel).astype(np.float32)
+    if image.ndim != seeds.ndim:
+        raise ConfigError(f"z of this task and of its seeds '{settings.seeds}' must be the same")
     smooth = ndimage.gaussian_filter(image, [settings.smooth_um / step for step in spacing])
     find = {
         "otsu": filters.threshold_otsu,
