@@ -15,8 +15,6 @@ from pathlib import Path
 LOCK = Path("/opt/scopemill/requirements.lock")
 # dependencies whose modules have other names
 MODULES = {
-    "jinja2": "jinja2",
-    "openslide-bin": "openslide_bin",
     "openslide-python": "openslide",
     "pillow": "PIL",
     "pylibczirw": "pylibCZIrw.czi",
@@ -64,10 +62,18 @@ def canonical(pin: str) -> str:
 
 def dependencies_import() -> None:
     """Every dependency that pyproject.toml names, those of the file formats too."""
-    for requirement in metadata.requires("scopemill"):
-        name = re.match(r"[\w.-]+", requirement)[0].lower()
-        if "extra ==" not in requirement or "formats" in requirement:
-            importlib.import_module(MODULES.get(name, name.replace("-", "_")))
+    for module in module_names():
+        importlib.import_module(module)
+
+
+def module_names() -> list[str]:
+    """A module of each dependency."""
+    wanted = [
+        re.match(r"[\w.-]+", text)[0].lower()
+        for text in metadata.requires("scopemill")
+        if "extra ==" not in text or "formats" in text
+    ]
+    return [MODULES.get(name, name.replace("-", "_")) for name in wanted]
 
 
 def pixels_become_labels() -> None:

@@ -33,6 +33,7 @@ COMMANDS = {
     "check": "check a study's config, sheet and files before it runs",
     "evaluate": "score label images against ground truth",
     "simulate": "make images with known truth",
+    "containers": "build, test, inspect, verify and sign Apptainer images",
     "docs": "write generated documentation again (for developers)",
 }
 
@@ -56,6 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
         one.add_argument("--images-per-batch", type=int, default=50)
         one.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
         one.add_argument("--threads", type=int, default=1)
+        one.add_argument("--expect-code", default="", help="refuse to run other code than this")
     for command, purpose in COMMANDS.items():
         verbs.add_parser(command, help=purpose, add_help=False)
     return parser
@@ -81,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_stage(options: argparse.Namespace) -> None:
     """Run a stage on a batch, or on the whole study."""
+    from .containers import refuse_other_code
+    from .provenance import code_hash
     from .settings import load_stage
 
     log = logging.getLogger("scopemill")
@@ -88,6 +92,8 @@ def run_stage(options: argparse.Namespace) -> None:
     stage = importlib.import_module(f".{options.verb}.stage", __package__)
     where = f"{options.verb}.{options.task}" if options.task else options.verb
     settings, method = load_stage(options.verb, json.loads(options.settings), where)
+    modules = [stage, *([method.module] if method else [])]
+    refuse_other_code(options.expect_code, code_hash(*modules))
     if options.verb in STUDY_STAGES:
         stage.run(settings, options.out, options.sheet, options.images_per_batch)
     else:

@@ -31,7 +31,10 @@ class Record:
     sha256: str = ""
     seconds: float = 0.0
     repairs: int = 0  # how often the artifact was found lost or damaged and made again
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)  # what a stage found out
+    run: dict[str, Any] = field(
+        default_factory=dict
+    )  # by what it was made: code, packages, machine
 
 
 def results_root(manifest: Path) -> Path:
@@ -69,21 +72,21 @@ def read_journal(path: Path) -> dict[str, Record]:
     if path.exists():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                entry = json.loads(line)
-                records[entry["record"]["image"]] = Record(**entry["record"])
+                record = Record(**json.loads(line))
+                records[record.image] = record
             except (ValueError, KeyError, TypeError):
                 continue
     return records
 
 
-def append_journal(path: Path, entry: dict[str, Any]) -> None:
+def append_journal(path: Path, record: Record) -> None:
     """Add one line in one write, so that lines of two writers do not mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # a line that a kill cut short must not swallow this one
     cut = path.exists() and path.stat().st_size > 0 and not ends_with_newline(path)
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        os.write(handle, (("\n" if cut else "") + json.dumps(entry) + "\n").encode())
+        os.write(handle, (("\n" if cut else "") + json.dumps(asdict(record)) + "\n").encode())
     finally:
         os.close(handle)
 

@@ -4,10 +4,12 @@ import ast
 import functools
 import hashlib
 import importlib
+import json
 import os
 import platform
-import sys
+import re
 from collections.abc import Iterator
+from importlib.metadata import requires, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -75,9 +77,26 @@ def walk_code(tree: ast.AST) -> Iterator[ast.AST]:
         waiting.extend(ast.iter_child_nodes(node))
 
 
+@functools.cache
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that Scopemill declares; the build of one (`+cpu`) does not count."""
+    names = [
+        re.split(r"[^A-Za-z0-9_.-]", line)[0]
+        for line in requires("scopemill") or ()
+        if "extra ==" not in line
+    ]
+    return {name: version(name).split("+")[0] for name in sorted(names)}
+
+
+def environment_hash() -> str:
+    """Short hash of those versions; provenance/environments/<hash>.json lists them."""
+    return hashlib.sha256(json.dumps(package_versions()).encode()).hexdigest()[:12]
+
+
 def run_facts(device: str) -> dict[str, Any]:
     """Who makes these artifacts, for the journal."""
     from . import __version__
+    from .containers import read_revision, running_image
 
     facts = {
         "scopemill": __version__,
@@ -85,8 +104,9 @@ def run_facts(device: str) -> dict[str, Any]:
         "host": platform.node(),
         "device": device,
         "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
-        "container": os.environ.get("APPTAINER_CONTAINER", ""),
-        "command": sys.argv[1:],
+        "container": running_image(),
+        "revision": os.environ.get("SCOPEMILL_REVISION") or read_revision(PACKAGE.parents[1]),
+        "environment": environment_hash(),
     }
     return {name: value for name, value in facts.items() if value}
 

@@ -52,6 +52,7 @@ def run_batch(batch: Batch) -> list[Record]:
     known = manifests.read_journal(journal)
     common = common_fingerprint(batch)
     facts = provenance.run_facts(batch.device)
+    write_environment(batch.root, facts["environment"])
     progress = Progress(
         f"{manifests.key_of(batch.manifest)} {batch.manifest.stem}", len(batch.images)
     )
@@ -60,7 +61,8 @@ def run_batch(batch: Batch) -> list[Record]:
         record, is_new = bring_up_to_date(batch, image, known.get(image), common)
         if is_new:
             made += 1
-            manifests.append_journal(journal, {"record": dataclasses.asdict(record), "run": facts})
+            record = dataclasses.replace(record, run=facts)
+            manifests.append_journal(journal, record)
         records.append(record)
         progress.step()
     manifests.write_manifest(batch.manifest, records)
@@ -70,10 +72,19 @@ def run_batch(batch: Batch) -> list[Record]:
     return records
 
 
+def write_environment(root: Path, name: str) -> None:
+    """Say once which versions an environment's hash stands for."""
+    path = root / "provenance" / "environments" / f"{name}.json"
+    if not path.exists():
+        with manifests.replacing(path) as temporary:
+            temporary.write_text(json.dumps(provenance.package_versions(), indent=1) + "\n")
+
+
 def common_fingerprint(batch: Batch) -> str:
-    """What all images of the batch share: settings, models and code."""
+    """What all images of the batch share: settings, models, code and the packages that it runs on."""
     modules = [batch.stage, *([batch.method.module] if batch.method else [])]
-    return manifests.digest(comparable_settings(batch), provenance.code_hash(*modules))
+    code = provenance.code_hash(*modules)
+    return manifests.digest(comparable_settings(batch), code, provenance.package_versions())
 
 
 def comparable_settings(batch: Batch) -> dict[str, Any]:

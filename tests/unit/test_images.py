@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from scopemill import images
+from scopemill import ometiff
 from scopemill.errors import DataError, Skip
 from scopemill.images import Image, Meta, project, read_labels, write_image, write_labels
 
@@ -168,7 +168,7 @@ def test_more_objects_than_labels_can_number_are_the_images_fault(path):
     [((2048, 2048), 0), ((2049, 10), 2), ((10, 4096), 2), ((5000, 3000), 3), ((1, 1), 0)],
 )
 def test_only_large_images_have_a_pyramid(size, levels):
-    assert images.count_levels(*size) == levels
+    assert ometiff.count_levels(*size) == levels
 
 
 def test_a_large_image_has_smaller_levels_that_are_block_means(path):
@@ -196,19 +196,21 @@ def test_labels_are_never_averaged(path):
 
 def test_block_means_are_exact_on_odd_sizes():
     plane = np.array([[1, 3, 10], [5, 7, 20], [2, 4, 9]], np.uint8)
-    np.testing.assert_array_equal(images.shrink_mean(plane, 2), [[4, 15], [3, 9]])
+    np.testing.assert_array_equal(ometiff.shrink_mean(plane, 2), [[4, 15], [3, 9]])
 
 
 def test_block_means_of_floats_are_not_rounded():
-    np.testing.assert_allclose(images.shrink_mean(np.array([[0, 1, 2]], np.float32), 2), [[0.5, 2]])
+    np.testing.assert_allclose(
+        ometiff.shrink_mean(np.array([[0, 1, 2]], np.float32), 2), [[0.5, 2]]
+    )
 
 
 def test_block_means_of_colours_stay_apart():
     plane = np.zeros((2, 2, 3), np.uint8)
     plane[..., 0] = [[0, 2], [4, 6]]
     plane[..., 2] = 8
-    np.testing.assert_array_equal(images.shrink_mean(plane, 2), [[[3, 0, 8]]])
+    np.testing.assert_array_equal(ometiff.shrink_mean(plane, 2), [[[3, 0, 8]]])
 
 
 def test_block_means_do_not_overflow():
-    assert images.shrink_mean(np.full((4, 4), 65535, np.uint16), 4).tolist() == [[65535]]
+    assert ometiff.shrink_mean(np.full((4, 4), 65535, np.uint16), 4).tolist() == [[65535]]

@@ -44,7 +44,7 @@ def test_a_manifest_knows_its_study_task_and_journal(root):
 
 
 def note(image, fingerprint):
-    return {"record": asdict(Record(image, "ok", fingerprint)), "run": {"host": "here"}}
+    return Record(image, "ok", fingerprint, run={"host": "here"})
 
 
 def test_a_journal_gives_the_last_record_of_each_image(tmp_path):
@@ -72,13 +72,17 @@ def test_a_line_cut_by_a_kill_loses_only_itself(tmp_path):
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"\xff\xfe\x00", b"\0\0\0\0", b"[1, 2]", b"{}", b'{"record": {}}', b'{"record": 3}', b"null", b"",
-        b'{"record": {"image": "a", "unheard": 1}}',
+        b"\xff\xfe\x00", b"\0\0\0\0", b"[1, 2]", b"{}", b"3", b"null", b"",
+        b'{"image": "a", "unheard": 1}',
     ],
 )  # fmt: skip
 def test_garbage_in_a_journal_is_passed_over(tmp_path, garbage):
     path = tmp_path / "b0.jsonl"
-    lines = [json.dumps(note("a", "f1")).encode(), garbage, json.dumps(note("b", "f1")).encode()]
+    lines = [
+        json.dumps(asdict(note("a", "f1"))).encode(),
+        garbage,
+        json.dumps(asdict(note("b", "f1"))).encode(),
+    ]
     path.write_bytes(b"\n".join(lines) + b"\n")
     assert list(manifests.read_journal(path)) == ["a", "b"]
     assert manifests.read_journal(path)["a"].fingerprint == "f1"

@@ -5,14 +5,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from scopemill import __version__
+from scopemill.containers import current_image
 from scopemill.manifests import digest, repairs
 from scopemill.provenance import task_code_hash
 from scopemill.settings import ConfigError
 from scopemill.sheet import raw_state
 from scopemill.study import load_study
 
-CONTAINER = f"containers/scopemill-cpu_{__version__}.sif"
+CONTAINER = current_image(Path(workflow.basedir))
 
 try:
     STUDY = load_study(config, Path(workflow.configfiles[-1]))

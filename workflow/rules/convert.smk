@@ -21,4 +21,4 @@ rule convert:
         images_per_batch=STUDY.images_per_batch,
     shell:
         "scopemill convert --sheet {params.sheet:q} --images-per-batch {params.images_per_batch}"
-        " --out {output} --settings {params.settings:q} 2> {log}"
+        " --out {output} --settings {params.settings:q} --expect-code {params.code} 2> {log}"

@@ -19,4 +19,4 @@ rule detect:
         lost=lost("detect"),
     shell:
         "scopemill detect --task {wildcards.task} --in {input} --out {output}"
-        " --settings {params.settings:q} 2> {log}"
+        " --settings {params.settings:q} --expect-code {params.code} 2> {log}"

@@ -19,4 +19,4 @@ rule patch:
         lost=lost("patch"),
     shell:
         "scopemill patch --task {wildcards.task} --in {input} --out {output}"
-        " --settings {params.settings:q} 2> {log}"
+        " --settings {params.settings:q} --expect-code {params.code} 2> {log}"

@@ -20,7 +20,7 @@ rule quantify:
         lost=lost("quantify"),
     shell:
         "scopemill quantify --task {wildcards.task} --in {input} --out {output}"
-        " --settings {params.settings:q} 2> {log}"
+        " --settings {params.settings:q} --expect-code {params.code} 2> {log}"
 
 
 rule gather:
@@ -47,4 +47,4 @@ rule gather:
         images_per_batch=STUDY.images_per_batch,
     shell:
         "scopemill gather --sheet {params.sheet:q} --images-per-batch {params.images_per_batch}"
-        " --out {output.objects} --settings {params.settings:q} 2> {log}"
+        " --out {output.objects} --settings {params.settings:q} --expect-code {params.code} 2> {log}"

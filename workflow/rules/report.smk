@@ -19,7 +19,7 @@ rule qc:
         lost=lost("qc"),
     shell:
         "scopemill qc --in {input} --out {output}"
-        " --settings {params.settings:q} 2> {log}"
+        " --settings {params.settings:q} --expect-code {params.code} 2> {log}"
 
 
 rule report:
@@ -42,7 +42,7 @@ rule report:
         images_per_batch=STUDY.images_per_batch,
     shell:
         "scopemill report --sheet {params.sheet:q} --images-per-batch {params.images_per_batch}"
-        " --out {output} --settings {params.settings:q} 2> {log}"
+        " --out {output} --settings {params.settings:q} --expect-code {params.code} 2> {log}"
 
 
 # last, so that tables and report are there also when too many images are quarantined

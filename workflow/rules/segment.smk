@@ -22,4 +22,4 @@ rule segment:
         lost=lost("segment"),
     shell:
         "scopemill segment --task {wildcards.task} --in {input} --out {output}"
-        " --settings {params.settings:q} --device {resources.device} --threads {threads} 2> {log}"
+        " --settings {params.settings:q} --device {resources.device} --threads {threads} --expect-code {params.code} 2> {log}"
