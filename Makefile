@@ -4,12 +4,13 @@ CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test lint format docs clean
+.PHONY: help install demo test lint format docs profile clean
 
 help:
 	@echo "make demo   set up, run the demo study, print the path of its report"
 	@echo "make test   set up, run the tests (ARGS='-k name' chooses, ARGS='-m slow' runs the long ones)"
 	@echo "make lint   ruff, snakefmt, snakemake --lint"
+	@echo "make profile   once on a SLURM cluster: snakemake --profile slurm finds profiles/slurm"
 	@echo "make docs   write again what is generated: schemas, docs/settings.md, docs/errors.md"
 
 install: .venv/installed
@@ -28,7 +29,7 @@ demo: install
 	@echo "report: $(CURDIR)/results/demo/report.html"
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow and not container and not cluster" $(ARGS)
 
 lint: install
 	ruff check .
@@ -43,6 +44,12 @@ format: install
 
 docs: install
 	scopemill docs
+
+# once on a cluster: then `snakemake --profile slurm` works anywhere
+profile:
+	mkdir -p "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake"
+	ln -sfn "$(CURDIR)/profiles/slurm" "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/slurm"
+	@echo "edit the three marked lines of profiles/slurm/config.yaml, then: snakemake --profile slurm --configfile ..."
 
 clean:
 	rm -rf .venv results demo .snakemake

@@ -1,6 +1,8 @@
 """scopemill check: a study's config, sheet and files -> what is wrong, before anything runs."""
 
 import argparse
+import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +14,8 @@ from ..errors import DataError
 from ..readers import open_raw
 from ..sheet import Row
 from ..study import Study, load_study
+
+MAX_BINDS = 6
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,6 +34,10 @@ def main(arguments: Sequence[str]) -> int:
     sys.stdout.write(
         f"{path}: {len(study.rows)} images in {len(study.batches)} batches of up to {study.images_per_batch}; {tasks}\n"
     )
+    if binds := find_binds(study.rows, Path.cwd()):
+        sys.stdout.write(
+            f"in a container, add to apptainer-args of the profile: {' '.join(binds)}\n"
+        )
     if faults:
         causes = ", ".join(
             f"{n} x {code}" for code, n in Counter(fault.code for _, fault in faults).items()
@@ -38,6 +46,21 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     sys.stdout.write(f"all files can be read. Run: snakemake --cores all --configfile {path}\n")
     return 0
+
+
+def find_binds(rows: list[Row], here: Path) -> list[str]:
+    """Folders with raw files that a container does not see by itself, as Apptainer options (read only)."""
+    folders = {Path(row.path).absolute().parent for row in rows}
+    outside = sorted(folder for folder in folders if not folder.is_relative_to(here))
+    highest = [
+        one
+        for one in outside
+        if not any(one.is_relative_to(other) and one != other for other in outside)
+    ]
+    if len(highest) > MAX_BINDS:
+        common = Path(os.path.commonpath(highest))
+        highest = [common] if common != Path(common.anchor) else highest
+    return [shlex.quote(f"--bind={folder}:{folder}:ro") for folder in highest]
 
 
 def check_row(row: Row, study: Study) -> DataError | None:
