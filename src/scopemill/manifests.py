@@ -7,7 +7,9 @@
 import hashlib
 import json
 import os
+import platform
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 BUFFER = 1 << 20
+A_DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,8 @@ def repairs(manifest: Path) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix="".join(path.suffixes))
+    owner = f".tmp-{platform.node()}-{os.getpid()}-"
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=owner, suffix="".join(path.suffixes))
     os.close(handle)
     temporary = Path(name)
     try:
@@ -145,6 +149,29 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of writers that were killed; those of a living one, or of another machine, stay a day."""
+    for path in folder.glob(".tmp-*"):
+        host, _, rest = path.name.removeprefix(".tmp-").rpartition("-")[0].rpartition("-")
+        dead = host == platform.node() and rest.isdecimal() and not is_running(int(rest))
+        try:
+            if dead or time.time() - path.stat().st_mtime > A_DAY_S:
+                path.unlink()
+        except FileNotFoundError:
+            continue  # its writer was quicker
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine has this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def current_umask() -> int:

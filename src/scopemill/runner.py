@@ -51,6 +51,7 @@ def run_batch(batch: Batch) -> list[Record]:
     journal = manifests.journal_of(batch.manifest)
     known = manifests.read_journal(journal)
     common = common_fingerprint(batch)
+    manifests.remove_leftovers(artifact_path(batch, "any").parent)
     facts = provenance.run_facts(batch.device)
     write_environment(batch.root, facts["environment"])
     progress = Progress(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 from dataclasses import asdict, replace
 
 import pytest
@@ -160,3 +161,16 @@ def test_a_digest_knows_values_but_not_the_order_of_keys():
     assert manifests.digest({"a": 1, "b": 2}) == manifests.digest({"b": 2, "a": 1})
     different = [({"a": 1},), ({"a": "1"},), ({"a": 1}, ""), ([1, 2],), ([2, 1],)]
     assert len({manifests.digest(*one) for one in different}) == len(different)
+
+
+def test_leftovers_of_dead_writers_are_removed(tmp_path):
+    here = platform.node()
+    gone = tmp_path / f".tmp-{here}-999999999-x.tif"
+    ours = tmp_path / f".tmp-{here}-{os.getpid()}-x.tif"
+    elsewhere = tmp_path / ".tmp-other-host-12-x.tif"
+    old = tmp_path / ".tmp-other-host-13-x.tif"
+    for path in (gone, ours, elsewhere, old):
+        path.touch()
+    os.utime(old, (0, 0))
+    manifests.remove_leftovers(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([ours, elsewhere])

@@ -5,6 +5,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from scopemill.config import read_config
 from scopemill.containers import current_image
 from scopemill.manifests import digest, repairs
 from scopemill.provenance import task_code_hash
@@ -15,6 +16,8 @@ from scopemill.study import load_study
 CONTAINER = current_image(Path(workflow.basedir))
 
 try:
+    # Snakemake itself lets a key stand twice, and takes the last
+    read_config(Path(workflow.configfiles[-1]))
     STUDY = load_study(config, Path(workflow.configfiles[-1]))
 except ConfigError as error:
     sys.exit(f"\n{error}\n")
