@@ -30,8 +30,8 @@ echo "$start $(date +%s.%N)" >> "$SBATCH_TIMES"
 exit $code
 """
 HEADER = (
-    "| images a batch | fields | jobs | wall | submitting one job | one job, submitted to ended "
-    "| of a job, not image work |\n|---:|---:|---:|---:|---:|---:|---:|"
+    "| images a batch | fields | jobs | wall | submitting a job | starting a job | of a job's time, not image work |\n"
+    "|---:|---:|---:|---:|---:|---:|---:|"
 )
 
 
@@ -74,13 +74,12 @@ def measure(root: Path, per_batch: int, options: argparse.Namespace) -> str:
     batch_jobs = [job for job in jobs if job.rule not in whole]
     found = manifests(place)
     work = sum(record["seconds"] for records in found.values() for record in records.values())
-    took = [(job.end - job.submit).total_seconds() for job in batch_jobs]
-    share = 1 - work / sum(job.seconds for job in batch_jobs)
+    elapsed = sum(job.seconds for job in batch_jobs)
     lines = (place / "sbatch.txt").read_text().splitlines()
     submits = [float(end) - float(begin) for begin, end in map(str.split, lines)]
     return (
         f"| {per_batch} | {options.fields} | {len(jobs)} | {wall:.0f} s | {statistics.mean(submits):.2f} s "
-        f"| {statistics.mean(took):.1f} s | {share:.0%} |"
+        f"| {(elapsed - work) / len(batch_jobs):.1f} s | {1 - work / elapsed:.0%} |"
     )
 
 

@@ -71,7 +71,6 @@ SelectTypeParameters=CR_CPU_Memory
 GresTypes=gpu
 KillWait=3
 MinJobAge=300
-ScronParameters=enable
 InactiveLimit=0
 Waittime=0
 PropagateResourceLimits=NONE
@@ -196,7 +195,7 @@ stop() {
 }
 
 case $cmd in
-  start) start ;;
+  start) trap '[ $? = 0 ] || stop' EXIT; start ;; # a failed start leaves nothing behind
   stop) stop ;;
   env) printf 'export SLURM_CONF=%s\nexport PATH=%s/bin:$PATH\n' "$SLURM_CONF" "$ROOT" ;;
   *) echo "start, stop or env" >&2; exit 2 ;;
