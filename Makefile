@@ -48,6 +48,8 @@ docs: install
 # once on a cluster: then `snakemake --profile slurm` works anywhere
 profile:
 	mkdir -p "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake"
+	@test ! -d "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/slurm" -o -L "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/slurm" || \
+	  { echo "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/slurm is a folder of yours; move it away first"; exit 1; }
 	ln -sfn "$(CURDIR)/profiles/slurm" "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/slurm"
 	@echo "edit the three marked lines of profiles/slurm/config.yaml, then: snakemake --profile slurm --configfile ..."
 

@@ -144,6 +144,12 @@ def current_image(checkout: Path, device: str = "cpu") -> str:
     return str(folder / best.path)
 
 
+def image_for(checkout: Path, device: str) -> str:
+    """The GPU image where there is one and the config's device allows it (it serves CPU work too), else the CPU's."""
+    gpu = current_image(checkout, "gpu")
+    return gpu if device != "cpu" and Path(gpu).is_file() else current_image(checkout)
+
+
 def make_record(
     image: Path, recipe: Recipe, revision: str, apptainer: str, labels: Mapping[str, str]
 ) -> Record:

@@ -6,14 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from scopemill.config import read_config
-from scopemill.containers import current_image
+from scopemill.containers import image_for
 from scopemill.manifests import digest, repairs
 from scopemill.provenance import task_code_hash
 from scopemill.settings import ConfigError
 from scopemill.sheet import raw_state
 from scopemill.study import load_study
-
-CONTAINER = current_image(Path(workflow.basedir))
 
 try:
     # Snakemake itself lets a key stand twice, and takes the last
@@ -21,6 +19,8 @@ try:
     STUDY = load_study(config, Path(workflow.configfiles[-1]))
 except ConfigError as error:
     sys.exit(f"\n{error}\n")
+
+CONTAINER = image_for(Path(workflow.basedir), STUDY.config.device)
 
 
 wildcard_constraints:

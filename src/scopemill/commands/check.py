@@ -50,7 +50,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def find_binds(rows: list[Row], here: Path) -> list[str]:
     """Folders with raw files that a container does not see by itself, as Apptainer options (read only)."""
-    folders = {Path(row.path).absolute().parent for row in rows}
+    paths = [Path(row.path).absolute() for row in rows]
+    folders = {
+        one.parent for path in paths for one in (path, path.resolve())
+    }  # links, and where they lead
     outside = sorted(folder for folder in folders if not folder.is_relative_to(here))
     highest = [
         one

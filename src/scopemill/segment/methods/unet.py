@@ -49,8 +49,7 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
 
     torch.set_num_threads(max(1, frame.threads))
     network, description, device, warning = load_ready(Path(settings.model), frame.device)
-    if warning:
-        frame.note(warning)
+    frame.note(warning or f"networks run on {device}")
     store = frame.patches(settings.patches)
     check_match(description, store.meta, settings)
     tuned = choose_postprocessing(description, store.meta, settings)
