@@ -145,6 +145,7 @@ KNOWN = {
     "pylibczirw": ("pylibCZIrw.czi", lambda m: callable(m.open_czi)),
     "snakemake-executor-plugin-slurm": ("snakemake_executor_plugin_slurm", lambda m: m.ExecutorSettings),
     "hypothesis": ("hypothesis", lambda m: callable(m.given)),
+    "jsonschema": ("jsonschema", lambda m: m.validate(1, {"type": "integer"}) is None),
     "pytest": ("pytest", lambda m: callable(m.fixture)),
     "pytest-xdist": ("xdist", lambda m: m.__version__),
     "ruff": ("ruff.__main__", lambda m: m.find_ruff_bin()),
