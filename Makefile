@@ -4,10 +4,11 @@ CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test lint format docs profile clean
+.PHONY: help install demo train-demo test lint format docs profile clean
 
 help:
 	@echo "make demo   set up, run the demo study, print the path of its report"
+	@echo "make train-demo   set up, train a small network on simulated nuclei, compare it with Otsu"
 	@echo "make test   set up, run the tests (ARGS='-k name' chooses, ARGS='-m slow' runs the long ones)"
 	@echo "make lint   ruff, snakefmt, snakemake --lint"
 	@echo "make profile   once on a SLURM cluster: snakemake --profile slurm finds profiles/slurm"
@@ -27,6 +28,14 @@ demo: install
 	test -f demo/images.tsv || scopemill simulate demo --pictures
 	snakemake --profile profiles/local --cores $(CORES) --configfile demo/config.yaml
 	@echo "report: $(CURDIR)/results/demo/report.html"
+
+TRAINED := results/train-demo
+train-demo: install
+	test -f demo/training/images.tsv || scopemill simulate demo/training --nuclei 24
+	snakemake train evaluate --profile profiles/local --cores $(CORES) --configfile demo/training/config.yaml
+	@scopemill compare $(TRAINED)/evaluation/otsu/scores.csv $(TRAINED)/models/nuclei/scores.csv
+	@echo "loss curve: $(CURDIR)/$(TRAINED)/models/nuclei/loss.png"
+	@echo "model:      $(CURDIR)/$(TRAINED)/models/nuclei (card.md says what it is for and how well it does)"
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow and not container and not cluster" $(ARGS)

@@ -27,12 +27,15 @@ container: CONTAINER
 
 
 include: "workflow/rules/convert.smk"
+include: "workflow/rules/annotate.smk"
 include: "workflow/rules/patch.smk"
 include: "workflow/rules/segment.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/quantify.smk"
 include: "workflow/rules/classify.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/train.smk"
 
 
 rule all:

@@ -17,6 +17,7 @@ from . import __version__
 
 BATCH_STAGES = {
     "convert": "raw images -> OME-TIFF",
+    "annotate": "annotation files -> tables of annotated objects",
     "patch": "images -> patch stores",
     "segment": "images -> label images",
     "detect": "images or labels -> objects",
@@ -29,10 +30,17 @@ STUDY_STAGES = {
     "report": "the study's tables -> report.html",
     "account": "every image counted; fails when too many are quarantined",
 }
+TRAIN_STAGES = {
+    "collect": "images and annotations -> training set",
+    "train": "training set -> model folder",
+    "curve": "trainings with few images -> learning curve",
+}
 COMMANDS = {
     "init": "write config.yaml and images.tsv for a folder of images",
     "check": "check a study's config, sheet and files before it runs",
     "evaluate": "score label images against ground truth",
+    "compare": "put scores of several methods side by side",
+    "export": "labels or annotations to QuPath, ImageJ or label images",
     "simulate": "make images with known truth",
     "containers": "build, test, inspect, verify and sign Apptainer images",
     "docs": "write generated documentation again (for developers)",
@@ -44,7 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("scopemill", description=__doc__.split("\n")[0])
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for stage, purpose in {**BATCH_STAGES, **STUDY_STAGES}.items():
+    for stage, purpose in {**BATCH_STAGES, **STUDY_STAGES, **TRAIN_STAGES}.items():
         one = verbs.add_parser(stage, help=purpose, description=purpose)
         one.add_argument("--task", default="", help="name of the task in the config")
         one.add_argument(
@@ -97,7 +105,9 @@ def run_stage(options: argparse.Namespace) -> None:
     settings, method = load_stage(options.verb, json.loads(options.settings), where)
     modules = [stage, *([method.module] if method else [])]
     refuse_other_code(options.expect_code, code_hash(*modules))
-    if options.verb in STUDY_STAGES:
+    if options.verb in TRAIN_STAGES:
+        stage.run(settings, method, options)
+    elif options.verb in STUDY_STAGES:
         stage.run(settings, options.out, options.sheet, options.images_per_batch)
     else:
         run_batch_stage(stage, settings, method, options)
@@ -119,6 +129,7 @@ def run_batch_stage(stage, settings, method, options: argparse.Namespace) -> Non
         "upstream": upstream,
         "device": options.device,
         "threads": options.threads,
+        "folder": options.sheet.parent if options.sheet else Path(),
     }
     run_batch(Batch(stage, options.task, settings, method, options.out, images, **shared))
 

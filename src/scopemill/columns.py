@@ -20,6 +20,7 @@ PATTERNS: list[tuple[str, str, str]] = [
     (r"code", "", "why the image is quarantined or skipped: see docs/errors.md"),
     (r"message", "", "the reason in words"),
     (r"class(?:_(\w+))?", "", "class by classify task {0}"),
+    (r"probability(?:_(\w+))?", "", "probability of the class {0} by a network"),
     (r"centroid_([zyx])", "px", "centre of the object, {0}"),
     (r"centroid_([zyx])_um", "um", "centre of the object, {0}"),
     (r"([zyx])([01])", "px", "box of the object: {0}, first pixel (0) or one past the last (1)"),

@@ -52,6 +52,7 @@ class Config:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where networks run; 'cuda' fails when there is no GPU, 'auto' falls back to the CPU."""
     convert: dict[str, Any] = dataclasses.field(default_factory=dict)
+    annotate: dict[str, Any] = dataclasses.field(default_factory=dict)
     patch: dict[str, Any] = dataclasses.field(default_factory=dict)
     segment: dict[str, Any] = dataclasses.field(default_factory=dict)
     detect: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -60,6 +61,8 @@ class Config:
     qc: dict[str, Any] = dataclasses.field(default_factory=dict)
     gather: dict[str, Any] = dataclasses.field(default_factory=dict)
     report: dict[str, Any] = dataclasses.field(default_factory=dict)
+    evaluate: dict[str, Any] = dataclasses.field(default_factory=dict)
+    train: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -20,6 +20,8 @@ CODES = {
     "PIXEL_SIZE": ("the pixel size is absent or implausible", "add column pixel_size_um to the sheet, or pixel_size_um to the config"),
     "NONFINITE": ("there are NaN or infinite pixels", "export without them (masked or divided images have them)"),
     "FLAT": ("all pixels have one value", "look at the recording; for empty slides set `convert: allow_flat: true`"),
+    "ANNOTATION": ("the annotation file is damaged, or of no form that is known here", "export it again, or name its form in `annotate: format`"),
+    "ANNOTATION_FIT": ("the annotations do not lie on the image", "see whether they are of another image, or drawn at another scale"),
     "MODEL_MISMATCH": ("the model was made for other channels or another pixel size", "choose a fitting model, or set the patch set's pixel_size_um to the model's"),
     "TOO_MANY_OBJECTS": ("more objects than labels can number", "raise min_size_um: noise was taken for objects"),
 }  # fmt: skip

@@ -39,6 +39,7 @@ class Batch:
     upstream: Mapping[str, Mapping[str, Record]]  # by task key, by image
     device: str = "auto"
     threads: int = 1
+    folder: Path = Path()  # of the sheet
 
     @property
     def root(self) -> Path:
@@ -114,7 +115,9 @@ def bring_up_to_date(
     upstream = {key: records[image] for key, records in batch.upstream.items()}
     row = batch.rows.get(image)
     inputs = {key: record.fingerprint for key, record in upstream.items()}
-    fingerprint = manifests.digest(common, image, inputs, raw_fingerprint(row))
+    fingerprint = manifests.digest(
+        common, image, inputs, raw_fingerprint(row), *source_fingerprint(batch, row)
+    )
     if known and known.fingerprint == fingerprint and manifests.is_whole(known, batch.root):
         return known, False
     if not known and (found := find_artifact(batch, image, fingerprint)):
@@ -131,6 +134,13 @@ def raw_fingerprint(row: Row | None) -> list[Any]:
         if row is None
         else [raw_state(row), row.scene, row.pixel_size_um, row.z_step_um, row.exclude]
     )
+
+
+def source_fingerprint(batch: Batch, row: Row | None) -> list[str]:
+    """What of further files that a stage reads goes into its artifact."""
+    if row is None or not hasattr(batch.stage, "source_state"):
+        return []
+    return [batch.stage.source_state(row, batch.folder, batch.settings)]
 
 
 def artifact_path(batch: Batch, image: str) -> Path:
@@ -177,7 +187,15 @@ def make(
         }
         with manifests.replacing(path) as output:
             job = Job(
-                image, output, fingerprint, inputs, row, upstream, batch.device, batch.threads
+                image,
+                output,
+                fingerprint,
+                inputs,
+                row,
+                upstream,
+                batch.device,
+                batch.threads,
+                batch.folder,
             )
             facts = batch.stage.carry(job, batch.settings, batch.method)
     except (DataError, Skip) as reason:

@@ -4,6 +4,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 import pytest
+import sklearn.metrics as sklearn
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import f1_score, jaccard_score
 
@@ -196,3 +197,237 @@ def test_bootstrap_of_matchings_pools_them():
     estimate, low, high = bootstrap_interval(images[:1], lambda m: pool(m).f1, rng=rng(0))
     assert estimate == 1.0
     assert np.isnan([low, high]).all()
+
+
+def test_matching_at_many_thresholds_is_matching_at_each():
+    truth, predicted = rng(0).integers(0, 5, (2, 12, 12)).repeat(3, axis=2)
+    several = metrics.match_at(truth, predicted, (0.2, 0.5))
+    single = [match(truth, predicted, t) for t in (0.2, 0.5)]
+    assert [(m.tp, m.fp, m.fn, m.iou_sum) for m in several] == [(m.tp, m.fp, m.fn, m.iou_sum) for m in single]  # fmt: skip
+
+
+def test_ratios_of_many_counts_are_those_of_each():
+    counts = np.array([[3, 1, 2, 2.4], [0, 0, 0, 0], [0, 4, 0, 0], [0, 0, 2, 0]])
+    ratios = metrics.count_ratios(*counts.T)
+    for k, one in enumerate(metrics.Matching(*line) for line in counts):
+        values = (one.f1, one.precision, one.recall, one.average_precision, one.panoptic_quality)
+        assert [ratios[name][k] for name in ("F1", "precision", "recall", "AP", "PQ")] == pytest.approx(values)  # fmt: skip
+
+
+def test_bootstrap_of_sums_draws_as_the_bootstrap_of_items():
+    tp, n, groups = rng(0).integers(0, 9, 20), rng(1).integers(9, 12, 20), list("aabbccddee" * 2)
+    for chosen in (None, groups):
+        slow = bootstrap_interval(list(zip(tp, n, strict=True)), lambda some: np.divide(*np.sum(some, axis=0)), rng=rng(3), groups=chosen)  # fmt: skip
+        fast = metrics.bootstrap_sums({"tp": tp, "n": n}, {"ratio": lambda sums: sums["tp"] / sums["n"]}, rng=rng(3), groups=chosen)  # fmt: skip
+        assert fast["ratio"] == pytest.approx(slow)
+    alone = metrics.bootstrap_sums({"n": n[:1]}, {"n": lambda sums: sums["n"]}, rng=rng(3))["n"]
+    assert alone.estimate == n[0] and np.isnan([alone.low, alone.high]).all()
+    with pytest.raises(ValueError, match="2 groups for 20 items"):
+        metrics.draw_units(20, ["a", "b"], rng(0), 5)
+
+
+# pixels
+
+
+def test_confusion_of_pixels_agrees_with_scikit_learn():
+    truth, predicted = rng(0).integers(0, 4, (2, 30, 30))
+    counts = metrics.confusion(truth, predicted, 4)
+    pixels = truth.ravel(), predicted.ravel()
+    assert counts.tolist() == sklearn.confusion_matrix(*pixels).tolist()
+    assert metrics.class_dice(counts) == pytest.approx(sklearn.f1_score(*pixels, average=None))
+    assert metrics.class_iou(counts) == pytest.approx(sklearn.jaccard_score(*pixels, average=None))
+
+
+def test_confusion_of_pixels_agrees_with_scikit_image():
+    from skimage.metrics import contingency_table
+
+    truth, predicted = rng(0).integers(0, 4, (2, 30, 30))
+    expected = contingency_table(truth, predicted).toarray()
+    assert metrics.confusion(truth, predicted, 4).tolist() == expected.tolist()
+
+
+def test_pixels_that_nobody_annotated_are_not_counted():
+    counts = metrics.confusion(np.array([0, 1, 255, 1]), np.array([0, 0, 1, 1]), 2, ignore=255)
+    assert counts.tolist() == [[1, 0], [1, 1]]
+    with pytest.raises(ValueError, match="truth has classes 0 to 255, expected 0 to 1"):
+        metrics.confusion(np.array([0, 255]), np.array([0, 0]), 2)
+    with pytest.raises(ValueError, match="prediction has classes -1"):
+        metrics.confusion(np.array([0]), np.array([-1]), 2)
+
+
+def test_a_class_that_is_nowhere_is_left_out_of_means():
+    counts = metrics.confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 3)
+    assert np.isnan(metrics.class_dice(counts)[2])
+    assert metrics.mean_there(metrics.class_iou(counts)) == pytest.approx((1 / 2 + 1 / 2) / 2)
+    assert np.isnan(metrics.mean_there(np.array([np.nan])))
+
+
+# detection
+
+BOX = (0, 0, 10, 10)
+
+
+def test_iou_of_boxes_by_hand():
+    others = [BOX, (0, 5, 10, 15), (0, 10, 10, 20), (2, 2, 4, 4), (5, 5, 5, 5)]
+    assert metrics.box_iou([BOX], others)[0] == pytest.approx([1, 1 / 3, 0, 0.04, 0])
+    assert metrics.box_iou([], [BOX]).shape == (0, 1)
+
+
+def test_iou_of_boxes_is_that_of_their_pixels():
+    corners = rng(0).integers(0, 20, (8, 2, 2))
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1) + 1], axis=1)
+    pictures = np.zeros((8, 30, 30), bool)
+    for picture, (y0, x0, y1, x1) in zip(pictures, boxes, strict=True):
+        picture[y0:y1, x0:x1] = True
+    expected = [[iou(a, b) for b in pictures] for a in pictures]
+    np.testing.assert_allclose(metrics.box_iou(boxes, boxes), expected)
+
+
+def test_boxes_match_one_to_one():
+    result = metrics.match_boxes([BOX, (20, 20, 30, 30)], [(0, 0, 10, 9), (0, 0, 10, 8), (50, 50, 60, 60)])  # fmt: skip
+    assert (result.tp, result.fp, result.fn) == (1, 2, 1)
+    assert result.pairs.tolist() == [(0, 0, pytest.approx(0.9))]
+    assert metrics.match_boxes([BOX], [(0, 0, 10, 5)], 0.5).tp == 1
+    assert metrics.match_boxes([BOX], [(0, 0, 10, 5)], 0.51).tp == 0
+
+
+def test_the_surest_detection_takes_the_object():
+    fit = np.array([[0.6, 0.9, 0.0], [0.0, 0.55, 0.4]])
+    assert metrics.rank_hits(fit, np.array([0.9, 0.8, 0.7]), 0.5).tolist() == [True, True, False]
+    assert metrics.rank_hits(fit, np.array([0.7, 0.8, 0.9]), 0.5).tolist() == [False, True, False]
+    assert metrics.rank_hits(np.empty((0, 2)), np.array([1.0, 2.0]), 0.5).tolist() == [False, False]
+
+
+def test_average_precision_by_hand():
+    # precision 1, 1/2, 2/3, 1/2, 3/5 at recall 1/4, 1/4, 1/2, 1/2, 3/4; interpolated 1, 2/3, 3/5
+    hits = np.array([1, 0, 1, 0, 1], bool)
+    value = metrics.average_precision(np.array([0.9, 0.8, 0.7, 0.6, 0.5]), hits, 4)
+    assert value == pytest.approx(0.25 * (1 + 2 / 3 + 3 / 5))
+
+
+def voc_average_precision(scores, hits, n_truth):
+    """The published definition (VOC 2010): at each recall, the best precision at that recall or above."""
+    order = np.argsort(-scores)
+    tp = np.cumsum(hits[order])
+    recall, precision = tp / n_truth, tp / np.arange(1, len(tp) + 1)
+    area, before = 0.0, 0.0
+    for level in sorted(set(recall) - {0.0}):
+        area += (level - before) * precision[recall >= level].max()
+        before = level
+    return area
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_average_precision_is_that_of_the_definition_and_not_below_scikit_learns(seed):
+    scores, hits = rng(seed).permutation(40) / 40, rng(seed + 100).random(40) < 0.4
+    value = metrics.average_precision(scores, hits, hits.sum())
+    assert value == pytest.approx(voc_average_precision(scores, hits, hits.sum()))
+    assert value >= sklearn.average_precision_score(hits, scores)
+
+
+def test_average_precision_agrees_with_scikit_learn_where_there_is_nothing_to_interpolate():
+    # precision only falls, and every object was met: both definitions are one
+    hits, scores = np.array([1, 1, 1, 0, 0], bool), np.array([5, 4, 3, 2, 1])
+    assert metrics.average_precision(scores, hits, 3) == sklearn.average_precision_score(hits, scores) == 1  # fmt: skip
+    tied = np.array([1.0, 1, 1, 1, 1])
+    value = metrics.average_precision(tied, hits, 3)
+    assert value == pytest.approx(sklearn.average_precision_score(hits, tied)) == pytest.approx(0.6)
+
+
+def test_precision_and_recall_agree_with_scikit_learn():
+    scores, hits = rng(0).integers(0, 9, 50), rng(1).random(50) < 0.5
+    precision, recall, _ = sklearn.precision_recall_curve(hits, scores)
+    ours = metrics.precision_recall(scores, hits, hits.sum())
+    np.testing.assert_allclose(ours[0], precision[-2::-1])
+    np.testing.assert_allclose(ours[1], recall[-2::-1])
+
+
+def test_missed_objects_and_order_of_equal_scores():
+    assert metrics.average_precision(np.array([0.9]), np.array([True]), 4) == 0.25
+    assert metrics.average_precision(np.empty(0), np.empty(0), 3) == 0.0
+    assert np.isnan(metrics.average_precision(np.array([0.9]), np.array([False]), 0))
+    for hits in ([1, 0], [0, 1]):
+        assert metrics.average_precision(np.array([0.5, 0.5]), np.array(hits), 1) == 0.5
+
+
+def test_weights_count_detections_several_times():
+    scores, hits = np.array([0.9, 0.5, 0.4]), np.array([True, False, True])
+    twice = metrics.average_precision(np.repeat(scores, 2), np.repeat(hits, 2), 4)
+    assert metrics.average_precision(scores, hits, 4, np.array([2, 2, 2])) == pytest.approx(twice)
+    assert metrics.average_precision(scores, hits, 1, np.array([1, 1, 0])) == 1.0
+
+
+# classes
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_of_classes_agree_with_scikit_learn(seed):
+    truth, predicted = rng(seed).integers(0, 4, (2, 60))
+    scores = metrics.class_scores(metrics.confusion(truth, predicted, 4))
+    assert scores["accuracy"] == pytest.approx(sklearn.accuracy_score(truth, predicted))
+    assert scores["balanced accuracy"] == pytest.approx(sklearn.balanced_accuracy_score(truth, predicted))  # fmt: skip
+    for average in ("macro", "micro"):
+        assert scores[f"{average} F1"] == pytest.approx(sklearn.f1_score(truth, predicted, average=average))  # fmt: skip
+
+
+def test_classes_that_are_nowhere_do_not_count():
+    truth, predicted = np.array([0, 0, 1]), np.array([0, 2, 1])
+    scores = metrics.class_scores(metrics.confusion(truth, predicted, 5))
+    assert scores["balanced accuracy"] == pytest.approx((1 / 2 + 1) / 2)
+    assert scores["macro F1"] == pytest.approx(sklearn.f1_score(truth, predicted, average="macro"))
+
+
+def test_precision_and_recall_of_each_class():
+    table = metrics.per_class(metrics.confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2), ["a", "b"])  # fmt: skip
+    assert table["a"] == {"precision": 1.0, "recall": 0.5, "F1": pytest.approx(2 / 3), "n": 2}
+
+
+def test_several_labels_an_object_agree_with_scikit_learn():
+    truth, predicted = rng(0).random((2, 50, 4)) < 0.4
+    scores = metrics.label_scores(*((a & b).sum(axis=0) for a, b in ((truth, predicted), (~truth, predicted), (truth, ~predicted))))  # fmt: skip
+    for average in ("macro", "micro"):
+        assert scores[f"{average} F1"] == pytest.approx(sklearn.f1_score(truth, predicted, average=average))  # fmt: skip
+
+
+def test_thresholds_give_the_best_f1_of_each_class():
+    truth, chance = rng(0).random((40, 3)) < 0.3, rng(1).random((40, 3)).round(1)
+    truth[:, 2] = False
+    tuned = metrics.tune_thresholds(truth, chance)
+    for k in range(2):
+        reached = sklearn.f1_score(truth[:, k], chance[:, k] >= tuned[k])
+        every = [sklearn.f1_score(truth[:, k], chance[:, k] >= t) for t in np.linspace(0, 1, 101)]
+        assert reached == pytest.approx(max(every))
+    assert tuned[2] == 0.5
+
+
+def test_a_threshold_lies_between_two_probabilities():
+    assert metrics.tune_thresholds([[1], [1], [0]], [[0.9], [0.6], [0.2]]).tolist() == [0.4]
+
+
+def test_log_loss_agrees_with_scikit_learn():
+    chance, truth = rng(0).dirichlet(np.ones(4), 30), rng(1).integers(0, 4, 30)
+    chance[0] = (1, 0, 0, 0)
+    truth[0] = 2
+    assert metrics.log_losses(truth, chance).mean() == pytest.approx(sklearn.log_loss(truth, chance, labels=range(4)))  # fmt: skip
+    labels, each = rng(2).random((30, 2)) < 0.5, rng(3).random((30, 2))
+    expected = np.mean([sklearn.log_loss(labels[:, k], each[:, k]) for k in range(2)])
+    assert metrics.log_losses(labels, each).mean() == pytest.approx(expected)
+
+
+def test_calibration_error_by_hand():
+    # bin (0.4, 0.5]: 2 of confidence 0.5, none right; bin (0.9, 1]: 2 of confidence 1, one right
+    bins = metrics.bin_reliability([0.5, 0.5, 1.0, 1.0], [0, 0, 1, 0], n_bins=10)
+    assert bins.count.tolist() == [0, 0, 0, 0, 2, 0, 0, 0, 0, 2]
+    assert metrics.calibration_error(*bins) == pytest.approx(0.5)
+    assert metrics.bin_reliability([0.0], [1], 2).count.tolist() == [1, 0]
+
+
+def test_reliability_agrees_with_scikit_learn():
+    from sklearn.calibration import calibration_curve
+
+    chance = rng(0).random(500)
+    right = rng(1).random(500) < chance
+    bins = metrics.bin_reliability(chance, right, 10)
+    share, confidence = calibration_curve(right, chance, n_bins=10)
+    np.testing.assert_allclose(bins.right / bins.count, share)
+    np.testing.assert_allclose(bins.confidence / bins.count, confidence)

@@ -7,7 +7,8 @@ import pytest
 
 from scopemill import images
 from scopemill.errors import DataError, Skip
-from scopemill.patch.stage import Settings, carry, choose_scale, rescale
+from scopemill.patch.stage import Settings, carry
+from scopemill.scaling import choose_scale, rescale
 from scopemill.patches import LEVELS, Patches
 from scopemill.runner import Job
 from scopemill.settings import ConfigError, load

@@ -9,16 +9,17 @@ import torch
 from scopemill import images
 from scopemill.errors import DataError
 from scopemill.frames import open_frames
+from scopemill.instances import Settings as InstanceSettings
+from scopemill.instances import find_instances
 from scopemill.models.description import Channel, Description
 from scopemill.models.folder import save_model
 from scopemill.models.unet import UNet
 from scopemill.patch import stage as patch
 from scopemill.runner import Job
+from scopemill.scaling import take_nearest
 from scopemill.segment import stage
-from scopemill.segment.instances import Settings as InstanceSettings
-from scopemill.segment.instances import find_instances
 from scopemill.segment.methods import unet
-from scopemill.settings import Method, load_method
+from scopemill.settings import ConfigError, Method, load_method
 
 
 def threshold_network(dims=2, n_channels=1):
@@ -62,7 +63,15 @@ def discs(size=SIZE, radius=9, level=1000):
 def run(tmp_path):
     """(T, C, Z, Y, X) -> label images (T, Z, Y, X), by the stages themselves."""
 
-    def do(image, description=None, patches=None, threads=1, pixel_size_um=0.5, **settings):
+    def do(
+        image,
+        description=None,
+        patches=None,
+        patches_of="set",
+        threads=1,
+        pixel_size_um=0.5,
+        **settings,
+    ):
         description = description or describe()
         dims, n_channels = description.architecture["dims"], len(description.channels)
         save_model(tmp_path / "model", threshold_network(dims, n_channels), description)
@@ -75,7 +84,12 @@ def run(tmp_path):
         cut = patch.Settings(**{"patch_size_px": 64, "overlap_px": 32, **(patches or {})})
         patch.carry(Job("i", tmp_path / "p.h5", "", inputs), cut)
         inputs["patch.set"] = tmp_path / "p.h5"
-        chosen = {"name": "unet", "model": str(tmp_path / "model"), "patches": "set", **settings}
+        chosen = {
+            "name": "unet",
+            "model": str(tmp_path / "model"),
+            "patches": patches_of,
+            **settings,
+        }
         method = load_method("segment", chosen, "segment.nuclei.method")
         z = "stack" if dims == 3 else "max"
         job = Job("i", tmp_path / "l.ome.tif", "", inputs, device="cpu", threads=threads)
@@ -227,8 +241,8 @@ def test_nothing_above_the_threshold_is_no_object():
 
 def test_labels_are_resized_to_the_pixel_under_the_centre():
     labels = np.array([[1, 2], [3, 4]], np.uint32)
-    assert unet.resize_labels(labels, (4, 4)).tolist() == [[1, 1, 2, 2]] * 2 + [[3, 3, 4, 4]] * 2
-    assert unet.resize_labels(np.arange(6)[None], (1, 2)).tolist() == [[1, 4]]
+    assert take_nearest(labels, (4, 4)).tolist() == [[1, 1, 2, 2]] * 2 + [[3, 3, 4, 4]] * 2
+    assert take_nearest(np.arange(6)[None], (1, 2)).tolist() == [[1, 4]]
 
 
 def test_open_frames_hands_out_patch_sets(run, tmp_path):
@@ -236,3 +250,71 @@ def test_open_frames_hands_out_patch_sets(run, tmp_path):
     inputs = {"convert": tmp_path / "i.ome.tif", "patch.set": tmp_path / "p.h5"}
     with open_frames(Job("i", tmp_path / "x", "", inputs)) as frames:
         assert next(frames).patches("set").meta.source_size == SIZE
+
+
+# whole images, at the scale that the model knows
+
+
+def largest_shift(found, truth):
+    """How far the centres of objects lie from those of the truth, in pixels."""
+    from scipy import ndimage
+
+    ids = np.unique(truth)[1:]
+    centres = ndimage.center_of_mass(truth > 0, truth, ids)
+    rows, columns = (np.round(one).astype(int) for one in zip(*centres, strict=True))
+    matched = found[rows, columns]
+    assert (matched > 0).all() and len(set(matched)) == len(ids)
+    moved = np.array(ndimage.center_of_mass(found > 0, found, matched)) - np.array(centres)
+    return np.abs(moved[:4]).max()  # the last one is cut by the border
+
+
+def test_an_image_is_segmented_without_patches(run):
+    image, truth = discs()
+    labels = run(image[None, None, None], patches_of=None, channels=["c0"])[0, 0]
+    assert same_objects(labels, truth)
+
+
+@pytest.mark.parametrize(("diameter_um", "tolerance_px"), [(5.0, 0.5), (9.5, 0.5), (38.0, 1.5)])
+def test_objects_are_brought_to_the_size_that_the_model_knows_and_back(run, diameter_um, tolerance_px):
+    image, truth = discs()
+    known = describe(object_diameter_px=19.0)  # the discs are 19 pixels, 9.5 um, wide
+    labels = run(image[None, None, None], known, patches_of=None, channels=["c0"], diameter_um=diameter_um)  # fmt: skip
+    assert labels.shape == (1, 1, *SIZE)
+    assert labels.max() == 5
+    assert largest_shift(labels[0, 0], truth) < tolerance_px
+
+
+def test_the_size_of_objects_is_estimated_and_said():
+    import types
+
+    from scopemill.models.predict import prepare
+    from scopemill.models.whole import Ready, estimate_diameter
+
+    image, _ = discs()
+    scaled = ((image - 100.0) / 1000)[None].astype(np.float32)
+    ready = Ready(prepare(threshold_network(), torch.device("cpu")), describe(object_diameter_px=38.0), torch.device("cpu"))  # fmt: skip
+    assert estimate_diameter(ready, scaled, InstanceSettings()) == pytest.approx(19, rel=0.15)
+    notes = []
+    frame = types.SimpleNamespace(meta=types.SimpleNamespace(pixel_size_um=None), note=notes.append)
+    zoom = unet.choose_zoom(frame, unet.Settings(model="m", channels=["c0"]), ready, scaled, InstanceSettings())  # fmt: skip
+    assert zoom == pytest.approx(2, rel=0.15)
+    assert notes == [f"objects were taken to be {38 / zoom:.0f} pixels wide (estimated)"]
+
+
+def test_a_model_with_a_pixel_size_gets_its_own_scale_or_an_error(run):
+    image, truth = discs()
+    coarse = describe(pixel_size_um=1.0)
+    labels = run(image[None, None, None], coarse, patches_of=None, channels=["c0"])[0, 0]
+    assert labels.max() == 5 and largest_shift(labels, truth) < 0.6
+    with pytest.raises(DataError, match="is for pixels of 1 µm; this image has an unknown size; give pixel_size_um"):  # fmt: skip
+        run(image[None, None, None], coarse, patches_of=None, channels=["c0"], pixel_size_um=None)
+    with pytest.raises(DataError, match=r"takes 1 channel \(nucleus\); it was given 2 \(c0, c1\); choose them"):  # fmt: skip
+        both = np.stack([image, image])[None, :, None]
+        run(both, patches_of=None, channels=["c0", "c1"])
+
+
+def test_either_channels_or_patches():
+    for chosen in ({}, {"channels": ["DNA"], "patches": "set"}):
+        with pytest.raises(ConfigError, match="give either channels or patches"):
+            unet.check(unet.Settings(model="m", **chosen), {"DNA": None})
+    unet.check(unet.Settings(model="m", channels=["DNA"]), {"DNA": None})

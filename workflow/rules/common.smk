@@ -2,9 +2,10 @@
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from scopemill.annotations.source import source_state
 from scopemill.config import read_config
 from scopemill.containers import image_for
 from scopemill.manifests import digest, repairs
@@ -81,6 +82,17 @@ def raw_files(wildcards):
     )
 
 
+def annotation_files(wildcards):
+    """State of the batch's annotation files: one that came, went or was edited reruns the job."""
+    source = task_of("annotate", wildcards).settings.source
+    return digest(
+        [
+            (asdict(row) | {"line": 0}, source_state(source, row, STUDY.sheet.parent))
+            for row in STUDY.batches[wildcards.batch]
+        ]
+    )
+
+
 def sheet_rows(wildcards):
     """The whole sheet: its metadata are in the study's tables."""
     return digest([asdict(row) | {"line": 0} for row in STUDY.rows])
@@ -137,6 +149,55 @@ def minutes(wildcards, attempt):
 def study_memory_mb(wildcards, attempt):
     """Room for the tables of the whole study; more with each attempt."""
     return attempt * 4000
+
+
+def manifests_before(rule):
+    """Manifests, of the whole study, of the tasks that a task reads from."""
+    return lambda wildcards: [
+        f"<results>/manifests/{key}/{batch}.jsonl"
+        for key in task_of(rule, wildcards).needs
+        for batch in STUDY.batches
+    ]
+
+
+def tasks_of(stage):
+    """Names of a stage's tasks."""
+    return [task.name for task in STUDY.tasks.values() if task.stage == stage]
+
+
+def training_settings(wildcards):
+    """Settings of a training; those of a point of the learning curve use some of the images."""
+    own = task_of("train", wildcards).settings
+    if f"train.{own.init_from}" in STUDY.tasks:
+        models = f"results/{STUDY.config.study}/models"
+        own = replace(own, init_from=f"{models}/{own.init_from}")
+    if wildcards.part:
+        images, repeat = map(int, wildcards.part.rstrip("/").split("-"))
+        training = replace(own.training, seed=own.training.seed + repeat)
+        own = replace(own, images=images, training=training)
+    return json.dumps(asdict(own))
+
+
+def first_weights(wildcards):
+    """The model of another training of this study, where a training starts from it."""
+    own = task_of("train", wildcards).settings
+    there = f"train.{own.init_from}" in STUDY.tasks
+    return f"<results>/models/{own.init_from}/model.yaml" if there else []
+
+
+def curve_models(task):
+    """The trainings that a learning curve is made of."""
+    own = STUDY.tasks[f"train.{task}"].settings
+    return [
+        f"<results>/training/{task}/{images}-{repeat}/model.yaml"
+        for images in own.learning_curve
+        for repeat in range(own.repeats)
+    ]
+
+
+def training_memory_mb(wildcards, attempt):
+    """Room for a network's batches; more with each attempt."""
+    return attempt * 8000
 
 
 def all_manifests(wildcards):

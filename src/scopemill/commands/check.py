@@ -5,9 +5,11 @@ import os
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
+from ..annotations.source import fill_in
 from ..config import read_config
 from ..convert.stage import choose_channels, choose_pixel_size
 from ..errors import DataError
@@ -34,7 +36,13 @@ def main(arguments: Sequence[str]) -> int:
     sys.stdout.write(
         f"{path}: {len(study.rows)} images in {len(study.batches)} batches of up to {study.images_per_batch}; {tasks}\n"
     )
-    if binds := find_binds(study.rows, Path.cwd()):
+    annotations = find_annotations(study)
+    for key, paths in annotations.items():
+        sys.stdout.write(
+            f"{key}: {len(paths)} of {len(study.rows)} images have an annotation file\n"
+        )
+    raw = [Path(row.path) for row in study.rows]
+    if binds := find_binds([*raw, *chain(*annotations.values())], Path.cwd()):
         sys.stdout.write(
             f"in a container, add to apptainer-args of the profile: {' '.join(binds)}\n"
         )
@@ -48,9 +56,20 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def find_binds(rows: list[Row], here: Path) -> list[str]:
-    """Folders with raw files that a container does not see by itself, as Apptainer options (read only)."""
-    paths = [Path(row.path).absolute() for row in rows]
+def find_annotations(study: Study) -> dict[str, list[Path]]:
+    """Annotation files that are there, by annotate task."""
+    found: dict[str, list[Path]] = {}
+    for task in study.tasks.values():
+        if task.stage == "annotate":
+            source, folder = task.settings.source, study.sheet.parent
+            paths = [fill_in(source, row, folder) for row in study.rows]
+            found[task.key] = [path for path in paths if path is not None and path.is_file()]
+    return found
+
+
+def find_binds(files: Iterable[Path], here: Path) -> list[str]:
+    """Folders of files that a container does not see by itself, as Apptainer options (read only)."""
+    paths = [Path(os.path.normpath(path.absolute())) for path in files]
     folders = {
         one.parent for path in paths for one in (path, path.resolve())
     }  # links, and where they lead

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from pydantic import TypeAdapter
 from .. import errors
 from ..config import Channel, Config
 from ..settings import find_method, method_names
-from ..study import BATCH_STAGES, STUDY_STAGES, WITH_TASKS
+from ..tasks import BATCH_STAGES, STUDY_STAGES, WITH_TASKS
+from ._tables import nested, table
 
 GIVEN = {"tasks", "channels", "max_quarantined"}  # set by the workflow from elsewhere in the config
-IN_CONFIG = [stage for stage in (*BATCH_STAGES, *STUDY_STAGES) if stage != "account"]
+IN_CONFIG = [stage for stage in (*BATCH_STAGES, *STUDY_STAGES) if stage != "account"] + ["train"]
 SHEET = {
     "id": "Name of the image: 1 to 64 letters, digits, - and _. Becomes file names.",
     "path": "Raw file, relative to the sheet; {channel}, {z} and {t} stand for what differs between files of one image.",
@@ -88,11 +89,25 @@ def stage_schema(stage: str) -> dict[str, Any]:
     for name in GIVEN & set(schema["properties"]):
         del schema["properties"][name]
         schema["required"] = [one for one in schema.get("required", []) if one != name]
+    if stage == "train":
+        schema["properties"]["collect"] |= collect_schema()
     if "method" in schema["properties"]:
         schema["properties"]["method"] = {
             "oneOf": [*map(lambda name: method_schema(stage, name), own_methods(stage))]
         }
     return schema
+
+
+def collect_schema() -> dict[str, Any]:
+    """Schema of the training set, without what the workflow fills in."""
+    schema = inline(stage_module("collect").Settings)
+    for name in ("truth", "roles"):
+        del schema["properties"][name]
+    return {
+        key: schema[key]
+        for key in ("properties", "required", "additionalProperties")
+        if key in schema
+    }
 
 
 def own_methods(stage: str) -> list[str]:
@@ -177,31 +192,9 @@ def settings_page() -> str:
                 "",
                 *table(method_schema(stage, name), {"name"}),
             ]
+        for key, part in nested(stage_schema(stage)) if stage == "train" else ():
+            lines += ["", f"### `{key}:`", "", *table(part)]
     return "\n".join(lines) + "\n"
-
-
-def table(schema: dict[str, Any], skip: set[str] = frozenset()) -> Iterator[str]:
-    """Markdown table of a schema's properties."""
-    rows = {name: one for name, one in schema["properties"].items() if name not in skip}
-    if not rows:
-        return
-    yield from ("| key | default | meaning |", "|---|---|---|")
-    for name, one in rows.items():
-        required = name in schema.get("required", [])
-        default = "required" if required else f"`{json.dumps(one.get('default'))}`"
-        yield f"| `{name}` | {default} | {' '.join(one.get('description', choose(one)).split())}{words(one)} |"
-
-
-def choose(one: dict[str, Any]) -> str:
-    """What to say of a method: its choices."""
-    return "one of " + ", ".join(
-        f"`{each['properties']['name']['const']}`" for each in one.get("oneOf", [])
-    )
-
-
-def words(one: dict[str, Any]) -> str:
-    """The choices of a setting that has words for values."""
-    return f" One of {', '.join(f'`{word}`' for word in one['enum'])}." if "enum" in one else ""
 
 
 def errors_page() -> str:

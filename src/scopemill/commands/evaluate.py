@@ -1,129 +1,110 @@
-"""scopemill evaluate: label images of a study against ground truth -> scores with 95 % intervals."""
+"""scopemill evaluate: results of a study against ground truth -> scores with 95 % intervals."""
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
+from ..evaluate.by_hand import KINDS, Answer, answer
+from ..evaluate.drawing import choose_cases, draw_cases
+from ..evaluate.output import write_lines, write_summary
+from ..evaluate.pairs import Question
+from ..settings import ConfigError, load_stage
 
-from ..evaluate.stage import Score, score_image, summarise
-from ..images import read_labels
-from ..manifests import read_manifest
-from ..readers import open_raw
-from ..settings import ConfigError
+LOG = logging.getLogger("scopemill")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print (and with --out, write) the scores."""
+    """Print (and with --out, write) the scores; with --settings, what the workflow asks for."""
+    if "--settings" in arguments:
+        return run_task(arguments)
     parser = argparse.ArgumentParser("scopemill evaluate", description=__doc__)
     parser.add_argument("results", type=Path, help="results/<study>")
-    parser.add_argument("--task", required=True, help="segment task to score")
+    parser.add_argument("--task", required=True, help="task to score: segment (instances, semantic), detect (points, boxes) or classify (classes)")  # fmt: skip
     parser.add_argument(
         "--truth",
         required=True,
-        help="label images: a path with {image} for the id, or a column of the sheet in braces",
+        help="label images or annotation files (GeoJSON, COCO, VOC, ImageJ): a path with {image} for the id, or a "
+        "column of the sheet in braces; points also CSV with y,x; classes CSV with label,class",
     )
+    parser.add_argument("--kind", choices=list(KINDS), default="instances", help="what is scored")
     parser.add_argument(
         "--group", help="column of the sheet: images that belong together are resampled together"
     )
+    parser.add_argument("--iou", type=float, default=0.5, help="of boxes (default 0.5)")
+    parser.add_argument("--max-distance", type=float, default=5.0, metavar="PX", help="of points, in pixels (default 5)")  # fmt: skip
     parser.add_argument(
         "--out",
         type=Path,
         help="write one line an image (CSV) here, and the summary beside it (JSON)",
     )
-    options = parser.parse_args(arguments)
-    metadata = read_metadata(options.results)
-    scores = list(score_study(options, metadata))
-    if not scores:
-        raise ConfigError(
-            f"{options.truth}: no ground truth for any image that {options.task} was made of"
-        )
-    groups = [metadata[score.image][options.group] for score in scores] if options.group else None
-    summary = summarise(scores, groups)
-    sys.stdout.write(
-        f"{options.results} {options.task}: {len(scores)} images, {sum(s.at_half.n_truth for s in scores)} true objects\n"
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="FOLDER",
+        help="draw the best, middle and worst images (instances) or confusion and reliability (classes)",
     )
-    for name, (value, low, high) in summary.items():
-        sys.stdout.write(f"{name:28s} {value:.3f}  ({low:.3f} to {high:.3f})\n")
+    options = parser.parse_args(arguments)
+    if options.pictures and options.kind not in ("instances", "classes"):
+        parser.error("--pictures: there are pictures of instances and of classes")
+    question = Question(
+        options.results, options.task, options.truth, options.kind, options.group, options.iou, options.max_distance
+    )  # fmt: skip
+    answered = answer(question)
+    print_answer(question, answered)
     if options.out:
-        write_scores(options.out, scores, summary)
+        write_lines(options.out, answered.lines)
+        write_summary(options.out.with_suffix(".json"), answered.summary)
+    if options.pictures:
+        draw_pictures(options.pictures, answered)
     return 0
 
 
-def read_metadata(results: Path) -> dict[str, dict[str, str]]:
-    """Image -> its row of images.csv, as text."""
-    import csv
-
-    with (results / "images.csv").open(newline="", encoding="utf-8") as file:
-        return {row["image"]: row for row in csv.DictReader(file)}
-
-
-def score_study(options: argparse.Namespace, metadata: dict[str, dict[str, str]]):
-    """Score every image that has labels and truth."""
-    folder = options.results / "manifests" / f"segment.{options.task}"
-    if not folder.is_dir():
-        known = sorted(
-            path.name.removeprefix("segment.") for path in folder.parent.glob("segment.*")
-        )
-        raise ConfigError(f"{options.results}: no segment task '{options.task}'; there are {known}")
-    records = {
-        image: one
-        for path in sorted(folder.glob("*.jsonl"))
-        for image, one in read_manifest(path).items()
-    }
-    for image, record in records.items():
-        row = {"image": image, **metadata.get(image, {})}
-        truth_path = find_truth(options.truth, row)
-        if not truth_path.is_file():
-            sys.stderr.write(f"{image}: no {truth_path}; not scored\n")
-        elif record.status == "ok":
-            predicted = read_labels(options.results / record.artifact).squeeze()
-            yield score_checked(image, read_truth(truth_path), predicted, truth_path)
-        elif row.get("status") == "quarantined":
-            # leaving it out would praise a method for what it could not do
-            sys.stderr.write(f"{image}: quarantined; all its objects count as missed\n")
-            truth = read_truth(truth_path)
-            yield score_image(image, truth, np.zeros_like(truth))
-
-
-def find_truth(pattern: str, row: dict[str, str]) -> Path:
-    """The pattern with this image's columns filled in."""
-    try:
-        return Path(pattern.format(**row))
-    except (KeyError, IndexError, ValueError):
-        raise ConfigError(f"--truth {pattern}: in braces, use one of {list(row)}") from None
-
-
-def score_checked(image: str, truth, predicted, truth_path: Path) -> Score:
-    """Refuse to compare what does not lie on the same pixels."""
-    if truth.shape != predicted.shape:
-        raise ConfigError(
-            f"{truth_path}: {truth.shape} pixels, the labels of {image} have {predicted.shape}"
-        )
-    return score_image(image, truth, predicted)
-
-
-def read_truth(path: Path):
-    """A label image of any format that raw images may have."""
-    with open_raw(path) as raw:
-        return np.stack([raw.read(z=z) for z in range(raw.shape[2])]).squeeze().astype(np.int64)
-
-
-def write_scores(path: Path, scores: list[Score], summary: dict) -> None:
-    """CSV of images, JSON of the summary."""
-    lines = [
-        "image,n_truth,n_predicted,f1,average_precision,panoptic_quality,mean_average_precision"
-    ]
-    for score in scores:
-        at = score.at_half
-        numbers = (at.f1, at.average_precision, at.panoptic_quality, score.mean_average_precision)
-        lines.append(
-            f"{score.image},{at.n_truth},{at.n_predicted},"
-            + ",".join(f"{one:.4f}" for one in numbers)
-        )
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    path.with_suffix(".json").write_text(
-        json.dumps({name: list(value) for name, value in summary.items()}, indent=1) + "\n"
+def print_answer(question: Question, answered: Answer) -> None:
+    """The summary as text."""
+    what = "pixels of objects" if question.kind == "semantic" else "objects"
+    sys.stdout.write(
+        f"{question.results} {question.task}: {len(answered.lines)} images, {answered.n_true} true {what}\n"
     )
+    for name, (value, low, high) in answered.summary.items():
+        sys.stdout.write(f"{name:28s} {value:.3f}  ({low:.3f} to {high:.3f})\n")
+
+
+def draw_pictures(folder: Path, answered: Answer, n: int = 3) -> None:
+    """Pictures of cases, or plots."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_cases(folder, choose_cases(answered.cases, answered.scores, n), None)
+    for name, svg in answered.plots.items():
+        (folder / name).write_text(svg, encoding="utf-8")
+    sys.stdout.write(f"pictures: {folder}\n")
+
+
+def run_task(arguments: Sequence[str]) -> int:
+    """The form that rules use: one task of the config's `evaluate`."""
+    parser = argparse.ArgumentParser(
+        "scopemill evaluate", description="an evaluate task of a study"
+    )
+    parser.add_argument("--task", required=True, help="name of the task in the config")
+    parser.add_argument("--in", dest="inputs", nargs="+", type=Path, required=True, metavar="MANIFEST")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="summary.json to write")
+    parser.add_argument("--sheet", type=Path, required=True, help="image sheet")
+    parser.add_argument("--settings", required=True, help="JSON, as in the config")
+    parser.add_argument("--expect-code", default="", help="refuse to run other code than this")
+    options = parser.parse_args(arguments)
+    from .. import __version__
+    from ..containers import refuse_other_code
+    from ..evaluate import stage
+    from ..provenance import code_hash
+
+    LOG.info("scopemill %s evaluate %s", __version__, options.settings)
+    settings, _ = load_stage("evaluate", json.loads(options.settings), f"evaluate.{options.task}")
+    refuse_other_code(options.expect_code, code_hash(stage))
+    try:
+        stage.run(settings, options.inputs, options.out, options.sheet)
+    except ConfigError as error:
+        raise ConfigError(
+            f"evaluate.{options.task}: {str(error).removeprefix('evaluate: ')}"
+        ) from None
+    return 0

@@ -57,7 +57,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--metadata", type=Path, help="CSV or TSV whose columns are joined where names are equal"
     )
     parser.add_argument(
-        "--where", nargs="*", default=[], metavar="COLUMN=VALUE", help="keep only these rows"
+        "--where",
+        nargs="*",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="keep only these rows; VALUE may be a|b",
     )
     parser.add_argument(
         "--force", action="store_true", help="write over an existing config and sheet"
@@ -129,6 +133,10 @@ def add_metadata(images: dict[Path, dict[str, str]], table: Path | None) -> list
         entries = [{key: cell for key, cell in entry.items() if key} for entry in read]
     if not entries:
         raise ConfigError(f"{table}: no rows below the header")
+    if "id" not in entries[0]:  # tables of Scopemill itself call it image
+        entries = [
+            {"id" if key == "image" else key: cell for key, cell in one.items()} for one in entries
+        ]
     shared = [name for name in entries[0] if name in rows[0] and name != "path"]
     if not shared:
         raise ConfigError(
@@ -144,9 +152,9 @@ def add_metadata(images: dict[Path, dict[str, str]], table: Path | None) -> list
 
 
 def keep_rows(rows: list[dict[str, str]], conditions: Sequence[str]) -> list[dict[str, str]]:
-    """Rows that meet every COLUMN=VALUE."""
+    """Rows that meet every COLUMN=VALUE; a|b is either."""
     wanted = [condition.partition("=")[::2] for condition in conditions]
-    kept = [row for row in rows if all(row.get(name) == value for name, value in wanted)]
+    kept = [row for row in rows if all(row.get(name) in value.split("|") for name, value in wanted)]
     if not kept:
         raise ConfigError(
             f"--where {' '.join(conditions)}: no row is left of {len(rows)}; columns: {list(rows[0])}"

@@ -1,4 +1,7 @@
-"""scopemill simulate: make a demo study with known truth: config.yaml, images.tsv, raw/ and truth/."""
+"""scopemill simulate: make a demo study with known truth: config.yaml, images.tsv, raw/ and truth/.
+
+Fields of cells in five channels, or with --nuclei images of crowded nuclei and their labels, to train on.
+"""
 
 import argparse
 import csv
@@ -11,12 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from ..config import find_recipe, recipe_folders
+from ..simulate.crowd import Crowd, simulate_crowd
 from ..simulate.cytometry import Field, SimulatedField, simulate_field
 
 ARMS = {
     "control": {"T": (0.5, 3.0), "B": (0.5, 2.0)},
     "treated": {"T": (0.5, 16.0), "B": (0.5, 4.0)},
 }
+A_SUBJECT = 2  # images of crowded nuclei
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,10 +32,12 @@ def main(arguments: Sequence[str]) -> int:
         "--fields", type=int, default=6, help="fields of cells in each arm (control, treated)"
     )
     parser.add_argument("--cells", type=int, default=25, help="cells in a field")
+    parser.add_argument(
+        "--nuclei", type=int, metavar="N", help="instead: so many images of crowded nuclei"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--config",
-        default="demo",
         help="example config to copy: a name in config/examples, or a file",
     )
     parser.add_argument(
@@ -39,12 +46,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     for folder in (options.study / "raw", options.study / "truth"):
         folder.mkdir(parents=True, exist_ok=True)
-    rows = list(make_fields(options))
+    rows = list(make_nuclei(options) if options.nuclei else make_fields(options))
     rows += copy_pictures(options.study) if options.pictures else []
     examples = [
         folder.parent / "examples" for folder in recipe_folders(options.study / "config.yaml")
     ]
-    shutil.copyfile(find_recipe(options.config, examples), options.study / "config.yaml")
+    config = options.config or ("train-demo" if options.nuclei else "demo")
+    shutil.copyfile(find_recipe(config, examples), options.study / "config.yaml")
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with (options.study / "images.tsv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", restval="")
@@ -68,6 +76,28 @@ def make_fields(options: argparse.Namespace):
             "id": name, "path": f"raw/{name}.ome.tif", "group": arm, "expected_n_cells": len(types),
             **{f"expected_n_cells_{one}": int((types == one).sum()) for one in ARMS[arm]},
             "expected_n_particles": len(field.particles["x"]),
+        }  # fmt: skip
+
+
+def make_nuclei(options: argparse.Namespace):
+    """Write images of crowded nuclei, two of each subject, whose cells and staining are alike; one sheet row each."""
+    import tifffile
+
+    for n, seed in enumerate(np.random.SeedSequence(options.seed).spawn(options.nuclei)):
+        subject = np.random.default_rng([options.seed, n // A_SUBJECT])
+        settings = replace(
+            Crowd(),
+            radius_px=subject.uniform(8.5, 11.5),
+            photons=subject.uniform(30, 70),
+            haze=subject.uniform(0.2, 0.6),
+        )
+        image, labels = simulate_crowd(settings, np.random.default_rng(seed))
+        name = f"field-{n + 1:02d}"
+        tifffile.imwrite(options.study / "raw" / f"{name}.tif", image)
+        tifffile.imwrite(options.study / "truth" / f"{name}.tif", labels, compression="zlib")
+        yield {
+            "id": name, "path": f"raw/{name}.tif", "subject": f"s{n // A_SUBJECT + 1:02d}",
+            "expected_n_nuclei": int(labels.max()),
         }  # fmt: skip
 
 

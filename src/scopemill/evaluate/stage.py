@@ -1,57 +1,81 @@
-"""Evaluate: label images + ground truth -> F1, AP, PQ and count error, each with an interval.
+"""Evaluate: label images and annotations -> scores of each image and of the study, each with an interval, and pictures.
 
-Matching and scores as in StarDist (Schmidt 2018) and the 2018 Data Science Bowl (Caicedo 2019).
+results/<study>/evaluation/<task>/: scores.csv (a line an image), summary.csv, summary.json, pictures/, index.html.
 """
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
-import numpy as np
+from pydantic import Field
 
-from .. import metrics
-from ..metrics import Interval, Matching
+from ..scoring import Score, score_image, summarise
+from ..settings import AnnotateTask, ChannelName, SegmentTask, settings
+from ..sheet import Row, read_sheet
+from .collect import collect_cases
+from .drawing import choose_cases, draw_cases
+from .output import write_page, write_scores, write_summary, write_summary_table
 
+__all__ = ["Score", "Settings", "run", "score_image", "summarise"]
 
-@dataclass(frozen=True)
-class Score:
-    """How one image compares with its truth."""
-
-    image: str
-    at_half: Matching  # at IoU 0.5
-    mean_average_precision: float  # over IoU 0.50, 0.55, ... 0.95
-
-    @property
-    def count_error(self) -> float:
-        """(found - true) / true."""
-        return (self.at_half.n_predicted - self.at_half.n_truth) / max(1, self.at_half.n_truth)
+LOG = logging.getLogger("scopemill")
 
 
-def score_image(image: str, truth: np.ndarray, predicted: np.ndarray) -> Score:
-    """Compare two label images of one shape."""
-    return Score(
-        image, metrics.match(truth, predicted), metrics.mean_average_precision(truth, predicted)
-    )
+@settings
+class Settings:
+    """What is compared, and how."""
+
+    of: SegmentTask
+    """Labels that are scored."""
+    annotations: AnnotateTask
+    """Annotations that are taken for the truth."""
+    group: str = ""
+    """Column of the sheet: images of one subject or field are drawn together for the intervals."""
+    channel: ChannelName | None = None
+    """Channel that the pictures show; the first one when not given."""
+    pictures: Annotated[int, Field(ge=0)] = 3
+    """Pictures of each of the best, middle and worst images."""
+    seed: int = 0
+    """For the bootstrap."""
 
 
-def summarise(
-    scores: Sequence[Score], groups: Sequence[str] | None = None, seed: int = 0
-) -> dict[str, Interval]:
-    """Scores of all images together; images (or groups of them) are drawn again for the intervals."""
-    pooled = {
-        "F1@0.5": lambda some: metrics.pool(one.at_half for one in some).f1,
-        "precision@0.5": lambda some: metrics.pool(one.at_half for one in some).precision,
-        "recall@0.5": lambda some: metrics.pool(one.at_half for one in some).recall,
-        "AP@0.5": lambda some: metrics.pool(one.at_half for one in some).average_precision,
-        "PQ@0.5": lambda some: metrics.pool(one.at_half for one in some).panoptic_quality,
-        "mean F1@0.5 per image": lambda some: float(np.mean([one.at_half.f1 for one in some])),
-        "mean AP@0.5:0.95 per image": lambda some: float(
-            np.mean([one.mean_average_precision for one in some])
-        ),
-        "mean |count error|": lambda some: float(np.mean([abs(one.count_error) for one in some])),
+def run(settings: Settings, manifests: Sequence[Path], out: Path, sheet: Path) -> None:
+    """Write everything into the folder of `out`, the summary (JSON).
+
+    Raises
+    ------
+    ConfigError
+        When nothing can be compared, or labels and annotations do not fit.
+    """
+    rows = {row.id: row for row in read_sheet(sheet)}
+    cases = collect_cases(manifests, settings.of, settings.annotations)
+    scores = [score_image(case.name, case.truth(), case.predicted()) for case in cases.scored]
+    images = [case.image for case in cases.scored]
+    groups = [find_group(rows[image], settings.group) for image in images]
+    summary = summarise(scores, groups, settings.seed)
+    write_scores(out.parent / "scores.csv", scores, images, groups)
+    chosen = choose_cases(cases.scored, scores, settings.pictures)
+    for old in (out.parent / "pictures").glob("*.png"):
+        old.unlink()
+    pictures = draw_cases(out.parent / "pictures", chosen, settings.channel)
+    facts = {
+        "of": settings.of,
+        "annotations": settings.annotations,
+        "group": settings.group or "image",
+        "n_images": len(set(images)),
+        "n_groups": len(set(groups)),
+        "n_truth": sum(score.at_half.n_truth for score in scores),
+        "n_predicted": sum(score.at_half.n_predicted for score in scores),
+        "missed_images": cases.missed,
+        "not_scored": cases.not_scored,
     }
-    return {
-        name: metrics.bootstrap_interval(
-            list(scores), statistic, groups=groups, rng=np.random.default_rng(seed)
-        )
-        for name, statistic in pooled.items()
-    }
+    write_page(out.parent / "index.html", facts, summary, pictures)
+    write_summary_table(out.parent / "summary.csv", summary)
+    write_summary(out, summary, facts)  # last: it is what the rule waits for
+    LOG.info("%s: %d images scored, wrote %s", settings.of, len(scores), out.parent)
+
+
+def find_group(row: Row, column: str) -> str:
+    """The image's value in the column; its id where it has none."""
+    return (row.batch if column == "batch" else row.metadata.get(column, "")) or row.id

@@ -40,6 +40,20 @@ class Normalisation:
 
 
 @settings
+class Classifier:
+    """What a network decides that gives classes, not maps."""
+
+    per: Literal["object", "image"] = "object"
+    """One decision an object, or one an image (which may be a crop of one object)."""
+    labels: Literal["one", "several"] = "one"
+    """Whether its classes exclude each other (softmax) or not (sigmoid)."""
+    crop_px: Annotated[int, Field(ge=1)] = 64
+    """Width and height of what it sees."""
+    planes: Annotated[int, Field(ge=1)] = 1
+    """Planes that it sees: more than 1 in 3-D."""
+
+
+@settings
 class Description:
     """What a model is, wants and gives."""
 
@@ -50,8 +64,12 @@ class Description:
     output: list[str]
     """What it gives: foreground, border, distance, ...; classes that begin with background exclude
     each other (softmax), all else is a probability of its own (sigmoid)."""
+    classifier: Classifier | None = None
+    """What it decides, where its output are classes of objects or images; nothing for networks that give maps."""
     pixel_size_um: Positive | None = None
     """The scale that it was trained at."""
+    object_diameter_px: Positive | None = None
+    """The size that its objects had in training; others are found after rescaling."""
     normalisation: Normalisation = dataclasses.field(default_factory=Normalisation)
     """How grey values are scaled first."""
     postprocessing: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -62,13 +80,20 @@ class Description:
     """Version that wrote the folder."""
     licence: str = ""
     """Under which the weights may be used (SPDX)."""
+    purpose: str = ""
+    """What it is for."""
+    limits: str = ""
+    """Where it fails, or was not tried."""
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What it was trained on, how, and how long."""
     metrics: dict[str, Any] = dataclasses.field(default_factory=dict)
     """How well it does, and on what."""
 
     @property
     def activation(self) -> Literal["softmax", "sigmoid"]:
         """How outputs become probabilities."""
-        return "softmax" if self.output[0] == "background" else "sigmoid"
+        exclusive = self.classifier.labels == "one" if self.classifier else False
+        return "softmax" if exclusive or self.output[0] == "background" else "sigmoid"
 
     @property
     def wants(self) -> str:
@@ -145,25 +170,3 @@ def drop_empty(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [drop_empty(one) for one in value]
     return value
-
-
-def format_card(name: str, described: Description) -> str:
-    """Text of card.md: what a person reads before using the model."""
-    scale = f"{described.pixel_size_um:g} µm" if described.pixel_size_um else "any"
-    architecture = ", ".join(f"{key} {value}" for key, value in described.architecture.items())
-    metrics = [f"- {key}: {value}" for key, value in described.metrics.items()]
-    lines = [
-        f"# {name}",
-        "",
-        f"- takes: {described.wants}, pixel size {scale}",
-        f"- gives: {', '.join(described.output)}",
-        f"- network: {architecture}",
-        f"- licence of the weights: {described.licence or 'not stated'}",
-        f"- made with scopemill {described.scopemill}",
-        "",
-        "## How well it does",
-        "",
-        *(metrics or ["Not measured."]),
-        "",
-    ]
-    return "\n".join(lines)

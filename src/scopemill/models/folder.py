@@ -19,19 +19,20 @@ from torch import Tensor, nn
 from .. import __version__
 from ..manifests import replacing
 from ..settings import nearest
+from .card import format_card
+from .densenet import DenseNet
 from .description import (
     CARD,
     DESCRIPTION,
     WEIGHTS,
     Description,
     check_description,
-    format_card,
     format_description,
     read_description,
 )
 from .unet import UNet
 
-ARCHITECTURES = {"unet": UNet}
+ARCHITECTURES = {"densenet": DenseNet, "unet": UNet}
 PICKLES = (b"\x80", b"PK\x03\x04")  # pickle, and the zip that torch.save writes
 SHOWN = 3  # of many problems of one kind
 

@@ -7,18 +7,16 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from ..errors import DataError
 from ..images import Image
 from ..jobs import Job
 from ..patches import LEVELS, Meta, write_patches
+from ..scaling import choose_scale, rescale
 from ..settings import ChannelName, Fraction, Positive, settings
 from ..tiling import cut, tile_origins
 from .foreground import find_foreground, make_overview, overview_scale
 
 ARTIFACT = "patches/{task}/{image}.h5"
 ALIGN = 16  # U-Nets halve their input up to four times: windows on this grid agree with the whole
-SAME_SCALE = 0.02  # scales that differ by less are not worth an interpolation
-FINEST = 8  # times finer than the image; beyond that the wanted pixel size is a mistake
 SAMPLE_PX = 2**20  # per channel, for percentiles
 
 
@@ -75,31 +73,6 @@ def carry(job: Job, settings: Settings, method: None = None) -> dict[str, Any]:
     }
 
 
-def choose_scale(
-    source: tuple[int, int], own_um: float | None, wanted_um: float | None
-) -> tuple[tuple[int, int], float | None]:
-    """Size (Y, X) and pixel size of the image that patches are cut from.
-
-    Raises
-    ------
-    DataError
-        PIXEL_SIZE where the image cannot be brought to the wanted scale.
-    """
-    if wanted_um is None or (own_um and abs(wanted_um / own_um - 1) < SAME_SCALE):
-        return tuple(source), own_um
-    if own_um is None:
-        cure = (
-            "give it in the config or the image sheet, or remove pixel_size_um from the patch set"
-        )
-        raise DataError("PIXEL_SIZE", f"the image does not say its pixel size; {cure}")
-    if own_um > FINEST * wanted_um:
-        cure = f"check both; the patch set's pixel_size_um may be down to {own_um / FINEST:.3g}"
-        raise DataError(
-            "PIXEL_SIZE", f"pixels of {own_um:g} µm cannot become {wanted_um:g} µm; {cure}"
-        )
-    return tuple(max(1, round(n * own_um / wanted_um)) for n in source), wanted_um
-
-
 def read_volume(image: Image, channels: list[int], t: int, size: tuple[int, int]) -> np.ndarray:
     """One time point (C, Z, Y, X) at the store's scale."""
     n_planes = image.meta.shape[2]
@@ -108,19 +81,6 @@ def read_volume(image: Image, channels: list[int], t: int, size: tuple[int, int]
         for z in range(n_planes):
             volume[i, z] = rescale(image.plane(t, c, z), size)
     return volume
-
-
-def rescale(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A plane at another size, of the same type; smoothed first when it shrinks."""
-    from skimage.transform import resize
-
-    if plane.shape == tuple(size):
-        return plane
-    shrinks = size[0] < plane.shape[0]
-    scaled = resize(
-        plane.astype(np.float32), size, order=1, anti_aliasing=shrinks, preserve_range=True
-    )
-    return (scaled if plane.dtype.kind == "f" else scaled.round()).astype(plane.dtype)
 
 
 def brightest_value(dtype: np.dtype) -> float:

@@ -1,12 +1,12 @@
 """Instances: probability maps (foreground [, border or distance]) -> labels, one integer per object."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from ..settings import Fraction, Positive, settings
+from .settings import Fraction, Positive, settings
 
 
 @settings
@@ -17,10 +17,14 @@ class Settings:
     """Pixels with a higher probability of foreground belong to objects."""
     seed_threshold: Fraction = 0.5
     """With border or distance: pixels above it are inside one object."""
+    seeds: Literal["auto", "border", "distance", "flow", "shape"] = "auto"
+    """The map that tells touching objects apart: the first of these that the model gives; 'shape' needs none."""
     min_distance_px: Positive = 5.0
-    """Without border: two objects' centres are at least this far apart."""
+    """With distance or shape: two objects' centres are at least this far apart."""
     min_area_px: Annotated[int, Field(ge=0)] = 0
     """Objects with fewer pixels (voxels) are dropped."""
+    min_probability: Fraction = 0.0
+    """Objects whose mean probability of foreground is lower are dropped."""
 
 
 def find_instances(
@@ -39,26 +43,73 @@ def find_instances(
     mask = foreground > settings.foreground_threshold
     if not mask.any():
         return np.zeros(mask.shape, np.uint32)
-    height, seeds = find_seeds(maps, mask, settings, spacing or (1.0,) * mask.ndim)
-    labels = watershed(-height, with_all_parts(seeds, mask), mask=mask)
+    kind = choose_seeds(maps, settings)
+    if kind == "flow":
+        labels = follow_flow(maps, mask)
+    else:
+        height, seeds = find_seeds(maps, mask, settings, kind, spacing or (1.0,) * mask.ndim)
+        labels = watershed(-height, with_all_parts(seeds, mask), mask=mask)
+    if settings.min_probability > settings.foreground_threshold:
+        labels = drop_doubtful(labels, foreground, settings.min_probability)
     return drop_small(labels, settings.min_area_px)
 
 
+def drop_doubtful(labels: np.ndarray, foreground: np.ndarray, least: float) -> np.ndarray:
+    """Labels without those whose mean probability is below `least`."""
+    sums = np.bincount(labels.ravel(), foreground.ravel())
+    means = sums / np.maximum(np.bincount(labels.ravel()), 1)
+    return np.where(means[labels] >= least, labels, 0)
+
+
+def choose_seeds(maps: Mapping[str, np.ndarray], settings: Settings) -> str:
+    """Which map tells objects apart."""
+    there = {"border": "border", "distance": "distance", "flow": "flow_y"}
+    if settings.seeds != "auto":
+        return settings.seeds
+    return next((kind for kind, head in there.items() if head in maps), "shape")
+
+
 def find_seeds(
-    maps: Mapping[str, np.ndarray], mask: np.ndarray, settings: Settings, spacing: tuple[float, ...]
+    maps: Mapping[str, np.ndarray],
+    mask: np.ndarray,
+    settings: Settings,
+    kind: str,
+    spacing: tuple[float, ...],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The landscape that objects are hills of, and one numbered seed a hill."""
     from scipy import ndimage
 
-    if "border" in maps:
+    if kind == "border":
         inside = maps["foreground"] - maps["border"]
         return inside, ndimage.label(mask & (inside > settings.seed_threshold))[0]
-    if "distance" in maps:
+    if kind == "distance":
         height = ndimage.gaussian_filter(maps["distance"], widths(settings, spacing))
         return height, find_peaks(height, mask & (height > settings.seed_threshold), settings)
     height = ndimage.distance_transform_edt(mask, sampling=spacing).astype(np.float32)
     height = ndimage.gaussian_filter(height, widths(settings, spacing))
     return height, find_peaks(height, mask, settings)
+
+
+def follow_flow(maps: Mapping[str, np.ndarray], mask: np.ndarray, steps: int = 40) -> np.ndarray:
+    """Labels (Y, X): pixels that reach one place when they follow the flow are one object (Stringer 2021)."""
+    from scipy import ndimage
+
+    if mask.ndim != 2:
+        raise ValueError("seeds: flow works in 2-D; choose border or distance")
+    flows = [ndimage.gaussian_filter(2 * maps[head] - 1, 0.5) for head in ("flow_y", "flow_x")]
+    rows, columns = np.nonzero(mask)
+    places = np.stack([rows, columns]).astype(np.float32)
+    last = np.array(mask.shape)[:, None] - 1
+    for _ in range(steps):
+        at = tuple(np.clip(np.rint(places), 0, last).astype(np.int64))
+        places += np.stack([flow[at] for flow in flows])
+    at = tuple(np.clip(np.rint(places), 0, last).astype(np.int64))
+    reached = np.zeros(mask.shape, np.float32)
+    np.add.at(reached, at, 1)
+    sinks = ndimage.label(ndimage.gaussian_filter(reached, 1.0) > 1.0, np.ones((3, 3)))[0]
+    labels = np.zeros(mask.shape, np.int32)
+    labels[rows, columns] = sinks[at]
+    return labels
 
 
 def widths(settings: Settings, spacing: tuple[float, ...]) -> list[float]:
@@ -75,7 +126,8 @@ def find_peaks(height: np.ndarray, mask: np.ndarray, settings: Settings) -> np.n
     distance = max(1, round(settings.min_distance_px))
     peaks = peak_local_max(height, min_distance=distance, labels=parts, exclude_border=False)
     seeds = np.zeros(mask.shape, np.int32)
-    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    if len(peaks):
+        seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     return seeds
 
 

@@ -1,4 +1,4 @@
-"""Scores: truth and prediction (labels, masks or points) -> counts, ratios and intervals.
+"""Matching: true and found objects (labels or points) -> pairs, counts and the ratios that follow.
 
 Definitions follow `stardist.matching` (found at IoU >= threshold), the 2018 Data Science Bowl
 (average precision = tp / (tp + fp + fn)) and Kirillov et al. 2019 (panoptic quality).
@@ -8,7 +8,6 @@ pooled over a data set such an image adds only zeros. Any other 0/0 is 0.0, as i
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -42,12 +41,6 @@ class Matching:
     distances = property(lambda self: self.pairs["distance"])  # of points, in the unit of `scale`
 
 
-class Interval(NamedTuple):
-    estimate: float
-    low: float
-    high: float
-
-
 def overlap_matrix(truth: np.ndarray, predicted: np.ndarray) -> tuple:
     """Count shared pixels of two label images -> csr_array, ids of its rows, ids of its columns.
 
@@ -55,7 +48,7 @@ def overlap_matrix(truth: np.ndarray, predicted: np.ndarray) -> tuple:
     """
     from scipy.sparse import csr_array
 
-    truth, predicted = _same_shape(truth, predicted)
+    truth, predicted = same_shape(truth, predicted)
     for labels in (truth, predicted):
         if labels.dtype.kind not in "ui" or (labels.size and labels.min() < 0):
             raise ValueError(f"labels must be integers, 0 or above; got {labels.dtype}")
@@ -69,14 +62,14 @@ def overlap_matrix(truth: np.ndarray, predicted: np.ndarray) -> tuple:
     return csr_array(runs, (len(truth_ids), len(predicted_ids))), truth_ids, predicted_ids
 
 
-def _same_shape(truth, predicted, dtype=None) -> tuple[np.ndarray, np.ndarray]:
+def same_shape(truth, predicted, dtype=None) -> tuple[np.ndarray, np.ndarray]:
     truth, predicted = np.asarray(truth, dtype), np.asarray(predicted, dtype)
     if truth.shape != predicted.shape:
         raise ValueError(f"truth has shape {truth.shape} but predicted has {predicted.shape}")
     return truth, predicted
 
 
-def _touching_pairs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, int, int]:
+def touching_pairs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, int, int]:
     """Pairs of objects that share a pixel, with their IoU; the numbers of objects."""
     counts, truth_ids, predicted_ids = overlap_matrix(truth, predicted)
     truth_px, predicted_px, shared = counts.sum(axis=1), counts.sum(axis=0), counts.tocoo()
@@ -85,27 +78,34 @@ def _touching_pairs(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarra
     pairs["truth"], pairs["predicted"] = truth_ids[row], predicted_ids[column]
     pairs["iou"] = shared.data / (truth_px[row] + predicted_px[column] - shared.data)
     objects = (pairs["truth"] > 0) & (pairs["predicted"] > 0)
-    return pairs[objects], np.count_nonzero(truth_ids), np.count_nonzero(predicted_ids)
+    return pairs[objects], int(np.count_nonzero(truth_ids)), int(np.count_nonzero(predicted_ids))
 
 
 def match(truth: np.ndarray, predicted: np.ndarray, iou_threshold: float = 0.5) -> Matching:
     """Match objects one to one where IoU >= threshold: the most pairs, then the highest IoU."""
-    return _match_pairs(*_touching_pairs(truth, predicted), iou_threshold)
+    return match_pairs(*touching_pairs(truth, predicted), iou_threshold)
 
 
-def _match_pairs(pairs: np.ndarray, n_truth: int, n_predicted: int, threshold: float) -> Matching:
+def match_at(truth: np.ndarray, predicted: np.ndarray, thresholds: Sequence) -> list[Matching]:
+    """`match` at each of several IoU thresholds; the images are compared only once."""
+    pairs = touching_pairs(truth, predicted)
+    return [match_pairs(*pairs, threshold) for threshold in thresholds]
+
+
+def match_pairs(pairs: np.ndarray, n_truth: int, n_predicted: int, threshold: float) -> Matching:
+    """Choose among candidate pairs (fields truth, predicted, iou) those with IoU >= threshold."""
     if not 0 < threshold <= 1:
         raise ValueError(f"iou_threshold must be above 0 and at most 1, not {threshold}")
     pairs = pairs[pairs["iou"] >= threshold]
-    pairs = pairs[_assign(pairs, pairs["iou"])]
+    pairs = pairs[assign(pairs, pairs["iou"])]
     tp = len(pairs)
     return Matching(tp, n_predicted - tp, n_truth - tp, float(pairs["iou"].sum()), pairs)
 
 
 def mean_average_precision(truth, predicted, thresholds: Sequence = IOU_THRESHOLDS) -> float:
     """Mean over IoU thresholds of tp / (tp + fp + fn) in one image (Data Science Bowl 2018)."""
-    pairs = _touching_pairs(truth, predicted)
-    return float(np.mean([_match_pairs(*pairs, t).average_precision for t in thresholds]))
+    matchings = match_at(truth, predicted, thresholds)
+    return float(np.mean([matching.average_precision for matching in matchings]))
 
 
 def match_points(truth, predicted, max_distance: float, scale=None) -> Matching:
@@ -122,12 +122,12 @@ def match_points(truth, predicted, max_distance: float, scale=None) -> Matching:
         trees = [cKDTree(np.multiply(x, 1 if scale is None else scale)) for x in (truth, predicted)]
         found = trees[0].sparse_distance_matrix(trees[1], max_distance, output_type="ndarray")
         near = found.astype(near.dtype)
-    near = near[_assign(near, 1 - near["distance"] / max_distance)]
+    near = near[assign(near, 1 - near["distance"] / max_distance)]
     tp = len(near)
     return Matching(tp, len(predicted) - tp, len(truth) - tp, pairs=near)
 
 
-def _assign(pairs: np.ndarray, score: np.ndarray) -> np.ndarray:
+def assign(pairs: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Choose candidate pairs one to one: the most pairs, then the largest sum of scores in 0..1."""
     from scipy.sparse import coo_array, csgraph
 
@@ -164,36 +164,15 @@ def pool(matchings: Iterable[Matching]) -> Matching:
     return Matching(*(sum(column) for column in zip((0, 0, 0, 0.0), *counts, strict=True)))
 
 
-def dice(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Dice coefficient (F1 over pixels) of two masks; 1.0 when both are empty."""
-    return _match_pixels(truth, predicted).f1
+def count_ratios(tp, fp, fn, iou_sum=0) -> dict[str, np.ndarray]:
+    """The ratios of `Matching`, of arrays of counts that are of one shape."""
+    n = tp + fp + fn
 
+    def ratio(above, below) -> np.ndarray:
+        value = np.divide(above, below, out=np.zeros(np.shape(n)), where=below != 0)
+        return np.where(n == 0, 1.0, value)
 
-def iou(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Intersection over union of two masks; 1.0 when both are empty."""
-    return _match_pixels(truth, predicted).average_precision
-
-
-def _match_pixels(truth: np.ndarray, predicted: np.ndarray) -> Matching:
-    truth, predicted = _same_shape(truth, predicted, bool)
-    tp, fp, fn = truth & predicted, predicted & ~truth, truth & ~predicted
-    return Matching(*(int(np.count_nonzero(pixels)) for pixels in (tp, fp, fn)))
-
-
-def bootstrap_interval(
-    items: Sequence, statistic, *, rng, n_resamples=1000, level=0.95, groups=None
-) -> Interval:
-    """Percentile bootstrap of `statistic(list of items) -> float`, with `rng` a numpy Generator.
-
-    Resamples items, or the groups that `groups` names for each item, whole: an image of one patient
-    says little new about another. Fewer than two of them carry no spread: the ends are then NaN.
-    """
-    members: dict = {}
-    for item, group in zip(items, range(len(items)) if groups is None else groups, strict=True):
-        members.setdefault(group, []).append(item)
-    units, low, high = list(members.values()), float("nan"), float("nan")
-    if len(units) > 1:
-        draws = rng.integers(len(units), size=(n_resamples, len(units)))
-        values = [statistic([item for k in draw for item in units[k]]) for draw in draws]
-        low, high = map(float, np.quantile(values, [(1 - level) / 2, (1 + level) / 2]))
-    return Interval(float(statistic(list(items))), low, high)
+    return {
+        "F1": ratio(tp, tp + (fp + fn) / 2), "precision": ratio(tp, tp + fp), "recall": ratio(tp, tp + fn),
+        "AP": ratio(tp, n), "PQ": ratio(iou_sum, tp + (fp + fn) / 2),
+    }  # fmt: skip

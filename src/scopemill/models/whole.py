@@ -1,0 +1,145 @@
+"""Whole images: a network + an image in memory -> probability maps, and objects at the size it knows best.
+
+A network that was trained on objects of one diameter finds objects of another one when the image is rescaled. Where
+nobody says how large they are, a first pass over a part of the image, at several scales, finds out.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..instances import Settings as InstanceSettings
+from ..instances import find_instances
+from ..scaling import take_nearest
+from ..tiling import Blend, cut, tile_origins
+from .description import Description
+from .predict import predict_patches
+
+TILE = 512
+LOOK = 384  # pixels of the part that the first pass looks at
+ZOOMS = (0.25, 0.5, 1.0, 2.0)
+FITS = (0.55, 1.8)  # times the network's diameter: what it was trained to recognise
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A network that is ready to predict, and what to know of it."""
+
+    network: nn.Module
+    description: Description
+    device: torch.device
+    batch_size: int = 4
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(C, Y, X) float32 -> another size, without aliasing."""
+    if image.shape[-2:] == tuple(size):
+        return image
+    x = torch.from_numpy(np.ascontiguousarray(image))[None]
+    smaller = size[0] < image.shape[-2]
+    y = functional.interpolate(x, size, mode="bilinear", align_corners=False, antialias=smaller)
+    return y[0].numpy()
+
+
+def predict_image(ready: Ready, image: np.ndarray) -> np.ndarray:
+    """Scaled grey values (C, [Z,] Y, X) -> maps (heads, [Z,] Y, X), tile by tile."""
+    halo = getattr(ready.network, "halo_px", 0)
+    multiple = getattr(ready.network, "size_multiple", (1,))[-1]
+    size, largest = image.shape[-2:], max(image.shape[-2:])
+    tile = min(TILE, -(-largest // multiple) * multiple)
+    overlap = min(tile // 4, 2 * halo + 2) if largest > tile else 0
+    inner = (len(ready.description.output), *image.shape[1:-2])
+    origins = tile_origins(size, tile, overlap, multiple)
+    blend = Blend(int(np.prod(inner)), size, tile, overlap, halo)
+    groups = [origins[i : i + ready.batch_size] for i in range(0, len(origins), ready.batch_size)]
+    tiles = (np.stack([cut(image, origin, tile) for origin in group]) for group in groups)
+    maps = predict_patches(ready.network, tiles, ready.device, ready.description.activation)
+    for group, predicted in zip(groups, maps, strict=True):
+        blend.add(group, predicted.reshape(len(group), -1, *predicted.shape[-2:]))
+    return blend.result().reshape(*inner, *size)
+
+
+def predict_at(ready: Ready, image: np.ndarray, zoom: float) -> np.ndarray:
+    """Maps (heads, Y', X') of an image that is enlarged by `zoom` first."""
+    size = tuple(max(8, round(n * zoom)) for n in image.shape[-2:])
+    return predict_image(ready, resize(image, size))
+
+
+def find_objects(ready: Ready, image: np.ndarray, zoom: float, own: InstanceSettings) -> np.ndarray:
+    """Scaled grey values (C, [Z,] Y, X), enlarged by `zoom` for the network -> labels ([Z,] Y, X)."""
+    if image.ndim == 4:  # stacks are not rescaled
+        maps = predict_image(ready, image)
+        return find_instances(dict(zip(ready.description.output, maps, strict=True)), own)
+    maps = predict_at(ready, image, zoom)
+    return cut_objects(ready.description.output, maps, image.shape[-2:], zoom, own)
+
+
+def cut_objects(
+    outputs: list[str], maps: np.ndarray, size: tuple[int, int], zoom: float, own: InstanceSettings
+) -> np.ndarray:
+    """Maps (heads, Y', X') of an image that was enlarged by `zoom` -> labels (Y, X) of the image's size."""
+    if zoom < 1:
+        maps, own = resize(maps, size), enlarge(own, 1 / zoom)
+    return take_nearest(find_instances(dict(zip(outputs, maps, strict=True)), own), size)
+
+
+def enlarge(own: InstanceSettings, factor: float) -> InstanceSettings:
+    """Settings in pixels, for maps that are larger than those they were tuned on."""
+    return replace(
+        own,
+        min_distance_px=own.min_distance_px * factor,
+        min_area_px=round(own.min_area_px * factor**2),
+    )
+
+
+def estimate_diameter(ready: Ready, image: np.ndarray, own: InstanceSettings) -> float:
+    """Diameter of the objects in pixels, from the scale at which most of them look as in training."""
+    known = ready.description.object_diameter_px
+    best, zoom = -1.0, 1.0
+    for candidate in ZOOMS:
+        score, diameter = look_at(ready, image, candidate, own)
+        if score > best and diameter:
+            best, zoom = score, candidate * known / diameter
+    for _ in range(2):
+        _, diameter = look_at(ready, image, zoom, own)
+        if not diameter or abs(diameter / known - 1) < 0.1:
+            break
+        zoom *= known / diameter
+    return known / zoom
+
+
+def look_at(
+    ready: Ready, image: np.ndarray, zoom: float, own: InstanceSettings
+) -> tuple[float, float]:
+    """How much of the brightest part is objects of a fitting size, and their diameter at this scale."""
+    part = choose_part(image, round(LOOK / zoom))
+    maps = predict_at(ready, part, zoom)
+    named = dict(zip(ready.description.output, maps, strict=True))
+    labels = find_instances(named, own)
+    areas = np.bincount(labels.ravel())[1:].astype(float)
+    if not len(areas):
+        return 0.0, 0.0
+    diameters = np.sqrt(areas * 4 / np.pi)
+    surety = np.bincount(labels.ravel(), named["foreground"].ravel())[1:] / areas
+    known = ready.description.object_diameter_px
+    fits = (diameters > FITS[0] * known) & (diameters < FITS[1] * known)
+    score = float((areas * surety * fits).sum() / labels.size)
+    order = np.argsort(diameters)
+    half = np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)
+    return score, float(diameters[order][min(half, len(order) - 1)])
+
+
+def choose_part(image: np.ndarray, size: int) -> np.ndarray:
+    """The window (C, size, size) with the most light."""
+    height, width = image.shape[-2:]
+    if height <= size and width <= size:
+        return image
+    light = functional.avg_pool2d(torch.from_numpy(image.clip(0, 1).mean(axis=0)[None, None]), 8)
+    window = (min(size, height) // 8, min(size, width) // 8)
+    sums: Tensor = functional.avg_pool2d(light, window, stride=max(1, size // 32))
+    y, x = np.unravel_index(int(sums.argmax()), sums.shape[-2:])
+    y, x = (8 * int(v) * max(1, size // 32) for v in (y, x))
+    return image[:, y : y + size, x : x + size]
