@@ -132,3 +132,39 @@ def test_images_are_drawn_by_their_objects_or_all_alike():
     assert weigh(images, 1.0).tolist() == pytest.approx([1 / 3] * 3)
     assert weigh(images, 0.0).tolist() == pytest.approx([1 / 11, 9 / 11, 1 / 11])
     assert weigh(images, 0.5).tolist() == pytest.approx([1 / 5, 3 / 5, 1 / 5])
+
+
+@pytest.mark.parametrize(
+    "size", [32, 33, 64]
+)  # windows that are larger by an odd and an even number of pixels
+def test_a_crop_that_nothing_changes_is_cut_out_not_resampled(size):
+    from scopemill.examples import Example
+    from scopemill.models.description import Normalisation
+    from scopemill.patches import LEVELS
+    from scopemill.train.crops import Crops, View
+    from scopemill.train.settings import Crop
+
+    pixels = np.arange(100 * 90, dtype=np.float32).reshape(1, 1, 100, 90)
+    truth = pixels[0].astype(np.int32)
+
+    class Set:
+        all = (
+            Example("i", "train", "g", ((0.0,) * len(LEVELS),), pixels.shape),
+        )  # keeps grey values
+
+        def of(self, part):
+            return [0]
+
+        def read(self, i, window):
+            return pixels[(..., *window)], truth[(..., *window)]
+
+    class Goal:
+        loss = None
+
+    view = View(Crop(patch_size_px=size), PLAIN, Normalisation(), None, 1, 0)
+    cut, ids = Crops(Set(), view, Goal()).cut(0, PLAIN, rng())
+    y, x = divmod(int(ids[0, 0, 0]), 90)
+    assert (ids[0] == truth[0, y : y + size, x : x + size]).all()
+    np.testing.assert_allclose(
+        cut[0, 0], pixels[0, 0, y : y + size, x : x + size], rtol=1e-5, atol=0.02
+    )

@@ -365,3 +365,25 @@ def test_stacks_are_learnt_by_networks_in_3d(tmp_path):
         training={"steps": 2, "batch_size": 1, "validate_every": 2},
     )  # fmt: skip
     assert described.metrics["images"] == "validation"
+
+
+# --- the card
+
+
+def test_the_card_is_read_by_people():
+    from scopemill.models.card import format_card
+
+    described = replace(
+        describe(),
+        metrics={"images": "test", "mean |count error|": [0.031, 0.0, 0.075], "F1@0.5": [1, float("nan"), 1]},
+        training={
+            "split": {"how": "groups of subject", "images": {"test": 6, "train": 14}, "found": {}},
+            "notes": ["starts from a model"], "steps": 500, "settings": {"hidden": 1},
+        },
+    )  # fmt: skip
+    lines = format_card("m", described).splitlines()
+    assert r"| mean \|count error\| | 0.031 | 0.000 to 0.075 |" in lines
+    assert "| F1@0.5 | 1.000 | one group only |" in lines
+    assert "- split: how groups of subject, images (test 6, train 14)" in lines
+    assert "- notes: starts from a model" in lines and "- steps: 500" in lines
+    assert "hidden" not in "".join(lines)

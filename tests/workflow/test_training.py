@@ -136,7 +136,7 @@ def kill_after_a_checkpoint(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_after_kill_9_the_same_command_ends_with_the_weights_of_an_undisturbed_training(tmp_path):
-    longer = {"train": {"nuclei": {"training": {"steps": 600, "validate_every": 20}}}}
+    longer = {"train": {"nuclei": {"training": {"steps": 300, "validate_every": 20}}}}
     undisturbed = write_study(tmp_path / "undisturbed", longer)
     train(undisturbed)
     killed = write_study(tmp_path / "killed", longer)

@@ -44,7 +44,8 @@ def describe_metrics(metrics: dict[str, Any]) -> Iterator[str]:
         yield from ("", "| score | value | 95 % interval |", "|---|---|---|")
         for name, (value, low, high) in scores.items():
             interval = f"{low:.3f} to {high:.3f}" if low == low else "one group only"  # NaN
-            yield f"| {name} | {value:.3f} | {interval} |"
+            cell = name.replace("|", "\\|")  # else it would end the cell
+            yield f"| {cell} | {value:.3f} | {interval} |"
 
 
 def describe_training(training: dict[str, Any]) -> Iterator[str]:
@@ -52,9 +53,20 @@ def describe_training(training: dict[str, Any]) -> Iterator[str]:
     for name, one in training.items():
         if name == "settings":
             continue
-        text = one
-        if isinstance(one, dict):
-            text = ", ".join(f"{key} {value}" for key, value in one.items() if value)
+        text = in_words(one)
         if text:
             yield f"- {name}: {text}"
     yield "- settings, split and scores of each image: model.yaml, split.csv, scores.csv"
+
+
+def in_words(value: Any) -> str:
+    """'test 6, train 14'; what is inside of that in brackets."""
+    if isinstance(value, dict):
+        parts = {key: in_words(one) for key, one in value.items() if one}
+        return ", ".join(
+            f"{key} ({text})" if isinstance(value[key], dict) else f"{key} {text}"
+            for key, text in parts.items()
+        )
+    if isinstance(value, (list, tuple)):
+        return "; ".join(map(str, value))
+    return "" if value is None else str(value)

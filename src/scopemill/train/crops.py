@@ -85,6 +85,8 @@ class Crops:
             zoom *= self.view.diameter_px / example.diameter_px
         reach = math.ceil(size / zoom * (1.5 if own.rotate else 1.1))
         window = tuple(place(n, reach, rng) for n in example.shape[-2:])
+        if zoom == 1:
+            window = tuple(centre(one, size) for one in window)
         pixels, truth = self.examples.read(i, window)
         planes = place(example.shape[1], self.view.crop.planes, rng)
         scaled = scale_grey_values(pixels[None, :, planes], example.percentiles, self.view.scaling)[
@@ -108,3 +110,8 @@ def place(size: int, wanted: int, rng) -> slice:
     """So many pixels of an axis, somewhere; all of it where there are fewer."""
     start = int(rng.integers(0, max(1, size - wanted + 1)))
     return slice(start, min(size, start + wanted))
+
+
+def centre(window: slice, size: int) -> slice:
+    """A window whose middle is that of a crop: half a pixel off, a crop would be resampled, not cut out."""
+    return slice(window.start, window.stop - (window.stop - window.start - size) % 2)

@@ -40,7 +40,7 @@ class Crop:
     """What a network sees at once."""
 
     patch_size_px: Annotated[int, Field(ge=16, le=4096)] = 256
-    """Width and height of the crops, a multiple of what the network halves."""
+    """Width and height of the crops, a multiple of what the network halves; `classify` takes `crop_px` of `collect: objects`."""
     planes: Annotated[int, Field(ge=1)] = 1
     """Planes of a crop: more than 1 for networks in 3-D."""
     min_foreground: Fraction = 0.02
