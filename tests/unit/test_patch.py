@@ -8,9 +8,9 @@ import pytest
 from scopemill import images
 from scopemill.errors import DataError, Skip
 from scopemill.patch.stage import Settings, carry
-from scopemill.scaling import choose_scale, rescale
 from scopemill.patches import LEVELS, Patches
 from scopemill.runner import Job
+from scopemill.scaling import choose_scale, rescale
 from scopemill.settings import ConfigError, load
 
 rng = np.random.default_rng

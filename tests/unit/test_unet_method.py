@@ -275,7 +275,9 @@ def test_an_image_is_segmented_without_patches(run):
 
 
 @pytest.mark.parametrize(("diameter_um", "tolerance_px"), [(5.0, 0.5), (9.5, 0.5), (38.0, 1.5)])
-def test_objects_are_brought_to_the_size_that_the_model_knows_and_back(run, diameter_um, tolerance_px):
+def test_objects_are_brought_to_the_size_that_the_model_knows_and_back(
+    run, diameter_um, tolerance_px
+):
     image, truth = discs()
     known = describe(object_diameter_px=19.0)  # the discs are 19 pixels, 9.5 um, wide
     labels = run(image[None, None, None], known, patches_of=None, channels=["c0"], diameter_um=diameter_um)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Curve: models that were trained with few images -> score against number of images: does more annotation help?"""
+"""Curve: models that were trained with few images -> score against number of images, to see whether more annotation helps."""
 
 import logging
 from argparse import Namespace

@@ -21,7 +21,9 @@ def make_network(
     network = build_network(described.architecture, Path("train.network"), "cpu")
     if described.classifier is None and not hasattr(network, "size_multiple"):
         name = described.architecture["name"]
-        raise ConfigError(f"train: network: {name} gives classes, no maps; set network: {{name: unet}}")
+        raise ConfigError(
+            f"train: network: {name} gives classes, no maps; set network: {{name: unet}}"
+        )
     check_crop(crop, network)
     if init_from is None:
         return network, []
