@@ -27,8 +27,8 @@ import numpy as np
 from peers import PACKAGE, InstanSeg, Kept, fetch_instanseg, run_otsu, run_scopemill
 from tuning import Field, make_auto, read_fields, read_tuning_fields, tune_instanseg, tune_otsu
 
-from scopemill.evaluate.stage import score_image, summarise
 from scopemill.metrics import Interval, bootstrap_interval, match, pool
+from scopemill.scoring import score_image, summarise
 from scopemill.segment.methods import otsu
 
 CHECKOUT = Path(__file__).resolve().parents[1]

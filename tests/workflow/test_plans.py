@@ -23,8 +23,8 @@ from workflow_tools import (
 RECIPES = sorted((CHECKOUT / "config/recipes").glob("*.yaml"))
 EXAMPLES = sorted((CHECKOUT / "config/examples").glob("*.yaml"))
 DEMO = CHECKOUT / "config/examples/demo.yaml"
-COLUMNS = "id path group subject split SBS_Doses"
-ROWS = [[f"i{n}", f"raw/i{n}.tif", "a", "s1", "train", str(n)] for n in range(3)]
+COLUMNS = "id path group subject split SBS_Doses field_group"
+ROWS = [[f"i{n}", f"raw/i{n}.tif", "a", "s1", "train", str(n), "f1"] for n in range(3)]
 
 
 def count_jobs(text: str) -> int:

@@ -1,6 +1,7 @@
 """Helpers of the rules: the checked study, and what a rule asks of it. No rules here."""
 
 import json
+import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -172,7 +173,7 @@ def training_settings(wildcards):
         models = f"results/{STUDY.config.study}/models"
         own = replace(own, init_from=f"{models}/{own.init_from}")
     if wildcards.part:
-        images, repeat = map(int, wildcards.part.rstrip("/").split("-"))
+        images, repeat = map(int, re.findall(r"\d+", wildcards.part))
         training = replace(own.training, seed=own.training.seed + repeat)
         own = replace(own, images=images, training=training)
     return json.dumps(asdict(own))

@@ -6,11 +6,11 @@ rule score:
     input:
         manifests_before("evaluate"),
     output:
-        "<results>/evaluation/{task}/summary.json",
-        "<results>/evaluation/{task}/summary.csv",
-        "<results>/evaluation/{task}/scores.csv",
-        "<results>/evaluation/{task}/index.html",
-        directory("<results>/evaluation/{task}/pictures"),
+        summary="<results>/evaluation/{task}/summary.json",
+        table="<results>/evaluation/{task}/summary.csv",
+        scores="<results>/evaluation/{task}/scores.csv",
+        page="<results>/evaluation/{task}/index.html",
+        pictures=directory("<results>/evaluation/{task}/pictures"),
     log:
         "<logs>/evaluate.{task}.log",
     benchmark:
@@ -24,7 +24,7 @@ rule score:
         rows=sheet_rows,
         sheet=STUDY.sheet,
     shell:
-        "scopemill evaluate --task {wildcards.task} --in {input} --out {output[0]} --sheet {params.sheet:q}"
+        "scopemill evaluate --task {wildcards.task} --in {input} --out {output.summary} --sheet {params.sheet:q}"
         " --settings {params.settings:q} --expect-code {params.code} 2> {log}"
 
 

@@ -6,8 +6,8 @@ rule collect:
     input:
         manifests_before("collect"),
     output:
-        "<results>/training/{task}/examples.h5",
-        "<results>/training/{task}/split.csv",
+        examples="<results>/training/{task}/examples.h5",
+        split="<results>/training/{task}/split.csv",
     log:
         "<logs>/collect.{task}.log",
     benchmark:
@@ -21,20 +21,20 @@ rule collect:
         rows=sheet_rows,
         sheet=STUDY.sheet,
     shell:
-        "scopemill collect --task {wildcards.task} --in {input} --out {output[0]} --sheet {params.sheet:q}"
+        "scopemill collect --task {wildcards.task} --in {input} --out {output.examples} --sheet {params.sheet:q}"
         " --settings {params.settings:q} --expect-code {params.code} 2> {log}"
 
 
 # {folder}: models/<task>, or training/<task>/<images>-<repeat> for the learning curve
 rule fit:
     input:
-        "<results>/training/{task}/examples.h5",
-        "<results>/training/{task}/split.csv",
         first_weights,
+        examples="<results>/training/{task}/examples.h5",
+        split="<results>/training/{task}/split.csv",
     output:
-        "<results>/{folder}/{task}/{part}model.yaml",
-        "<results>/{folder}/{task}/{part}weights.safetensors",
-        "<results>/{folder}/{task}/{part}card.md",
+        model="<results>/{folder}/{task}/{part}model.yaml",
+        weights="<results>/{folder}/{task}/{part}weights.safetensors",
+        card="<results>/{folder}/{task}/{part}card.md",
     log:
         "<logs>/{folder}.{task}/{part}train.log",
     benchmark:
@@ -52,7 +52,7 @@ rule fit:
         settings=training_settings,
         code=code("train"),
     shell:
-        "scopemill train --task {wildcards.task} --in {input[0]} --out {output[0]}"
+        "scopemill train --task {wildcards.task} --in {input.examples} --out {output.model}"
         " --settings {params.settings:q} --device {resources.device} --threads {threads}"
         " --expect-code {params.code} 2> {log}"
 
@@ -61,14 +61,14 @@ rule curve:
     input:
         lambda wildcards: curve_models(wildcards.task),
     output:
-        "<results>/models/{task}/learning_curve.csv",
-        "<results>/models/{task}/learning_curve.png",
+        table="<results>/models/{task}/learning_curve.csv",
+        picture="<results>/models/{task}/learning_curve.png",
     log:
         "<logs>/curve.{task}.log",
     params:
         code=code("curve"),
     shell:
-        "scopemill curve --task {wildcards.task} --in {input} --out {output[0]}"
+        "scopemill curve --task {wildcards.task} --in {input} --out {output.table}"
         " --expect-code {params.code} 2> {log}"
 
 
