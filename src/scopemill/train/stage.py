@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
+SAID_ELSEWHERE = ("collect", "purpose", "limits", "licence")  # in model.yaml
 
 
 @settings
@@ -99,7 +100,7 @@ def run(settings: Settings, method: Method, options: Namespace) -> None:
             "examples_sha256": examples.meta["sha256"], "split": examples.meta["split"],
             "images": examples.count(), "steps": state.step, "seconds": round(state.seconds),
             "device": str(chosen), "threads": options.threads, "notes": notes,
-            "settings": {key: value for key, value in asdict(settings).items() if key != "collect"},
+            "settings": {key: one for key, one in asdict(settings).items() if key not in SAID_ELSEWHERE},
         }  # fmt: skip
         metrics = {"images": outcome.part, **outputs.plain(outcome.scores)}
         described = replace(
