@@ -19,8 +19,9 @@ from .description import Description
 from .predict import predict_patches
 
 TILE = 512
-LOOK = 384  # pixels of the part that the first pass looks at
+LOOK = 256  # pixels of the part that the first pass looks at
 ZOOMS = (0.25, 0.5, 1.0, 2.0)
+CLOSE = 0.15  # a scale that is off by less is near enough
 FITS = (0.55, 1.8)  # times the network's diameter: what it was trained to recognise
 
 
@@ -98,14 +99,16 @@ def enlarge(own: InstanceSettings, factor: float) -> InstanceSettings:
 def estimate_diameter(ready: Ready, image: np.ndarray, own: InstanceSettings) -> float:
     """Diameter of the objects in pixels, from the scale at which most of them look as in training."""
     known = ready.description.object_diameter_px
-    best, zoom = -1.0, 1.0
+    best, zoom = 0.0, 1.0
     for candidate in ZOOMS:
+        if candidate > 1 and best and zoom < 1 / FITS[0]:
+            break  # a dear look, for objects so small that a smaller scale shows none
         score, diameter = look_at(ready, image, candidate, own)
-        if score > best and diameter:
+        if score > best:
             best, zoom = score, candidate * known / diameter
     for _ in range(2):
         _, diameter = look_at(ready, image, zoom, own)
-        if not diameter or abs(diameter / known - 1) < 0.1:
+        if not diameter or abs(diameter / known - 1) < CLOSE:
             break
         zoom *= known / diameter
     return known / zoom
