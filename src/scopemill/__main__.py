@@ -115,10 +115,11 @@ def run_stage(options: argparse.Namespace) -> None:
 
 def run_batch_stage(stage, settings, method, options: argparse.Namespace) -> None:
     """Collect what the batch needs and give it to the runner."""
-    from .runner import Batch, read_upstream, run_batch
+    from .manifests import read_manifests
+    from .runner import Batch, run_batch
     from .sheet import make_batches, read_sheet
 
-    upstream = read_upstream(options.inputs)
+    upstream = read_manifests(options.inputs)
     rows = {}
     if options.sheet:
         batch = make_batches(read_sheet(options.sheet), options.images_per_batch)[options.out.stem]

@@ -110,6 +110,11 @@ class Examples:
             if one.part == part and (part != "train" or self.used is None or one.image in self.used)
         ]
 
+    @property
+    def scored_part(self) -> str:
+        """The part that scores are of: test, or validation where nothing was kept for the test."""
+        return "test" if self.of("test") else "validation"
+
     def limit(self, n_images: int | None, seed: int) -> None:
         """Learn from so many of the training images only, drawn by `seed`."""
         images = sorted({one.image for one in self.all if one.part == "train"})

@@ -81,6 +81,11 @@ class Image:
         return project(self.stack(channel, t), z)
 
 
+def as_stack(plane: np.ndarray) -> np.ndarray:
+    """(Y, X) or (Z, Y, X) -> (Z, Y, X)."""
+    return plane.reshape(-1, *plane.shape[-2:])
+
+
 def project(stack: np.ndarray, z: str) -> np.ndarray:
     """(Z, Y, X) -> (Y, X) by 'max', 'mean' or 'middle', or unchanged by 'stack' (one plane drops to 2-D)."""
     if len(stack) == 1:

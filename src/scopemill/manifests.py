@@ -61,6 +61,14 @@ def read_manifest(path: Path) -> dict[str, Record]:
         return {record["image"]: Record(**record) for record in map(json.loads, file)}
 
 
+def read_manifests(paths: Iterable[Path]) -> dict[str, dict[str, Record]]:
+    """Records by task key and image; batches of one task are put together."""
+    records: dict[str, dict[str, Record]] = {}
+    for path in paths:
+        records.setdefault(key_of(path), {}).update(read_manifest(path))
+    return records
+
+
 def write_manifest(path: Path, records: Iterable[Record]) -> None:
     """Write a manifest whole, or not at all."""
     with replacing(path) as temporary:

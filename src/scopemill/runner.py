@@ -9,7 +9,7 @@ import dataclasses
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -240,8 +240,3 @@ def finished(
 def seconds_since(start: float) -> float:
     """Rounded, so that manifests stay readable."""
     return round(time.perf_counter() - start, 3)
-
-
-def read_upstream(paths: Iterable[Path]) -> dict[str, dict[str, Record]]:
-    """Manifests of the tasks before -> records by task key and image."""
-    return {manifests.key_of(path): manifests.read_manifest(path) for path in paths}

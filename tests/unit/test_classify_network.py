@@ -17,6 +17,7 @@ from scopemill.frames import Frame
 from scopemill.models.densenet import DenseNet
 from scopemill.models.description import Channel, Classifier, Description
 from scopemill.models.folder import save_model
+from scopemill.models.ready import load_changed
 from scopemill.settings import ConfigError, load_stage
 
 DESCRIPTION = Description(
@@ -56,9 +57,9 @@ def folder(tmp_path, monkeypatch):
         return ready
 
     monkeypatch.setattr("scopemill.models.predict.prepare", prepare)
-    method._load_ready.cache_clear()
+    load_changed.cache_clear()
     yield write
-    method._load_ready.cache_clear()
+    load_changed.cache_clear()
 
 
 def picture():
@@ -160,7 +161,7 @@ def test_a_classifier_finds_no_objects(folder):
     from scopemill.segment.methods import unet
 
     with pytest.raises(ConfigError, match=r"finds no objects: its output is \['dark', 'bright one'\]"):  # fmt: skip
-        unet.load_ready(method.Path(folder()), "cpu", 1)
+        unet.load_finder(method.Path(folder()), "cpu", 1)
 
 
 def test_the_stage_joins_them_to_the_objects(folder):

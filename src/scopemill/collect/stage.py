@@ -14,9 +14,9 @@ from pydantic import Field
 from ..annotations.raster import to_classes, to_labels
 from ..annotations.table import at_time, make_table
 from ..errors import DataError
-from ..examples import Example, measure_objects, measure_percentiles, write_examples
-from ..images import Image
-from ..manifests import key_of, read_manifest, replacing, results_root
+from ..examples import Example, measure_percentiles, write_examples
+from ..images import Image, as_stack
+from ..manifests import read_manifests, replacing, results_root
 from ..scaling import choose_scale, rescale, take_nearest
 from ..settings import AnnotateTask, ChannelName, ConfigError, Positive, settings
 from ..sheet import Row, read_sheet
@@ -31,7 +31,14 @@ from ..splits import (
 )
 from ..tables import read_table
 from ..tiling import tile_origins
-from .objects import Objects, check_column, cut_image, cut_objects, list_classes
+from .objects import (
+    Objects,
+    check_column,
+    cut_image,
+    cut_objects,
+    list_classes,
+    make_example,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -94,7 +101,8 @@ def run(settings: Settings, method: None, options: Namespace) -> None:
         cause = f"annotate.{settings.annotations}: no image has an annotation that can be read"
         raise ConfigError(f"{cause}: nothing to learn from; see quarantine and annotate's settings")
     keys = [{"image": one.row.id, **one.row.metadata} for one in sources]
-    leaks = find_leaks((one.row.id, read_first(one, settings)) for one in sources)
+    hashes: dict[str, str] = {}
+    leaks = find_leaks(read_first(sources, settings, hashes))
     parts = make_split(keys, settings.split, leaks)
     groups = find_groups(keys, settings.split, leaks)
     classes = settings.classes or find_classes(sources, settings)
@@ -110,21 +118,20 @@ def run(settings: Settings, method: None, options: Namespace) -> None:
     )
     with replacing(out) as temporary:
         write_examples(temporary, meta, examples)
-    hashes = {one.row.id: pixel_hash(read_first(one, settings)) for one in sources}
     write_split(out.with_name("split.csv"), parts, groups, hashes)
     LOG.info("%d annotated images: %s", len(sources), meta["split"])
 
 
 def find_sources(rows: Mapping[str, Row], inputs: list[Path], own: Settings) -> Iterator[Source]:
     """Images of which both the pixels and an annotation are there, in the order of the sheet."""
-    made: dict[str, dict[str, Path]] = {}
-    for path in inputs:
-        records = read_manifest(path)
-        made.setdefault(key_of(path), {}).update(
-            (image, results_root(path) / one.artifact)
+    made = {
+        key: {
+            image: results_root(inputs[0]) / one.artifact
             for image, one in records.items()
             if one.status == "ok"
-        )
+        }
+        for key, records in read_manifests(inputs).items()
+    }
     images, annotations = made["convert"], made.get(f"annotate.{own.annotations}", {})
     for name, row in rows.items():
         if name in images and (name in annotations or own.annotations is None):
@@ -140,10 +147,15 @@ def find_classes(sources: list[Source], own: Settings) -> list[str]:
     return list_classes(cells, own.objects) if own.truth == "objects" else sorted(cells)
 
 
-def read_first(one: Source, own: Settings) -> np.ndarray:
-    """The first channel of the first time point, as it is."""
-    with Image(one.image) as image:
-        return image.read(own.channels[0], 0, own.z)
+def read_first(
+    sources: list[Source], own: Settings, hashes: dict[str, str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Id and first channel of the first time point of each image, as it is; fills in the hash of its pixels."""
+    for one in sources:
+        with Image(one.image) as image:
+            pixels = image.read(own.channels[0], 0, own.z)
+        hashes[one.row.id] = pixel_hash(pixels)
+        yield one.row.id, pixels
 
 
 def cut_source(
@@ -168,8 +180,8 @@ def cut_source(
             pixels = np.stack([[rescale(plane, size) for plane in stack] for stack in planes])
             truth = draw_truth(annotated, planes[0].shape, own, classes)
             truth = take_nearest(truth, size)
+            about = {"image": one.row.id, "part": part, "group": group, "t": t}
             if own.truth == "objects":
-                about = {"image": one.row.id, "part": part, "group": group, "t": t}
                 zoom = tuple(np.divide(size, image.meta.shape[-2:]))
                 rows = one.row if own.reads_column else annotated
                 yield from cut_classified(rows, pixels, truth, zoom, own, classes, about)
@@ -177,9 +189,8 @@ def cut_source(
             percentiles = measure_percentiles(pixels)
             for y, x in tile_origins(size, own.largest_px, 0).tolist():
                 window = (..., slice(y, y + own.largest_px), slice(x, x + own.largest_px))
-                yield make_example(
-                    one.row.id, part, group, percentiles, (t, y, x), pixels[window], truth[window]
-                )
+                cut = [pixels[window], truth[window]]
+                yield make_example(cut, percentiles, (), (y, x), about)
 
 
 def cut_classified(
@@ -193,11 +204,6 @@ def cut_classified(
     return cut_image(pixels, truth, cell, whole, own.objects, classes, about)
 
 
-def as_stack(plane: np.ndarray) -> np.ndarray:
-    """(Y, X) or (Z, Y, X) -> (Z, Y, X)."""
-    return plane.reshape(-1, *plane.shape[-2:])
-
-
 def draw_truth(table, shape: tuple[int, ...], own: Settings, classes: list[str]) -> np.ndarray:
     """Annotations -> labels, or numbers of classes, (Z, Y, X); the smallest type that holds them."""
     plane = shape if shape[0] > 1 else shape[1:]
@@ -206,10 +212,3 @@ def draw_truth(table, shape: tuple[int, ...], own: Settings, classes: list[str])
     else:
         drawn = to_labels(table, plane)
     return drawn.astype(np.min_scalar_type(int(drawn.max()))).reshape(shape)
-
-
-def make_example(image, part, group, percentiles, origin, pixels, truth):
-    """One example with what is measured on it."""
-    count, diameter = measure_objects(truth)
-    example = Example(image, part, group, percentiles, pixels.shape, count, diameter, origin)
-    return example, pixels, truth

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..images import Image, read_labels
-from ..manifests import Record, key_of, read_manifest, results_root
+from ..manifests import Record, read_manifests, results_root
 from ..settings import ConfigError
 from ..tables import read_table
 
@@ -41,7 +41,7 @@ class Cases:
 
 def collect_cases(manifests: Sequence[Path], of: str, annotations: str) -> Cases:
     """Cases of all images that have annotations and labels; `manifests` are of all tasks that led to the labels."""
-    records = read_all(manifests)
+    records = read_manifests(manifests)
     root = results_root(manifests[0])
     found, drawn = records.get(f"segment.{of}", {}), records.get(f"annotate.{annotations}", {})
     cases = Cases()
@@ -63,14 +63,6 @@ def collect_cases(manifests: Sequence[Path], of: str, annotations: str) -> Cases
             f"evaluate: no image has both labels of segment.{of} and annotations of annotate.{annotations}: {reasons}"
         )
     return cases
-
-
-def read_all(manifests: Sequence[Path]) -> dict[str, dict[str, Record]]:
-    """Task key -> image -> record, of all batches."""
-    records: dict[str, dict[str, Record]] = {}
-    for path in manifests:
-        records.setdefault(key_of(path), {}).update(read_manifest(path))
-    return records
 
 
 def find_quarantine(records: dict[str, dict[str, Record]], image: str) -> list[str]:

@@ -114,7 +114,7 @@ def activate(logits: Tensor, activation: str) -> Tensor:
 def scale_grey_values(
     patches: np.ndarray, percentiles: Sequence[Sequence[float]], normalisation: Normalisation
 ) -> np.ndarray:
-    """Patches (N, C, Z, Y, X) -> float32, 0 and 1 at the two percentiles of each channel."""
+    """Patches ([N,] C, Z, Y, X) -> float32, 0 and 1 at the two percentiles of each channel."""
     low, high = (
         np.array([one[LEVELS.index(level)] for one in percentiles], np.float32)
         for level in (normalisation.low, normalisation.high)

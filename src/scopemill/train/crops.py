@@ -89,9 +89,7 @@ class Crops:
             window = tuple(centre(one, size) for one in window)
         pixels, truth = self.examples.read(i, window)
         planes = place(example.shape[1], self.view.crop.planes, rng)
-        scaled = scale_grey_values(pixels[None, :, planes], example.percentiles, self.view.scaling)[
-            0
-        ]
+        scaled = scale_grey_values(pixels[:, planes], example.percentiles, self.view.scaling)
         return warp(scaled, truth[planes], size, zoom, own, rng)
 
     def _stack(self, crops) -> tuple[np.ndarray, np.ndarray]:

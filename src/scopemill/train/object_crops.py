@@ -69,7 +69,7 @@ class ObjectCrops:
         pixels, truth = self.examples.read(i)
         pixels, truth = (take_planes(one, self.view.crop.planes) for one in (pixels, truth))
         percentiles = self.examples.all[i].percentiles
-        return scale_grey_values(pixels[None], percentiles, self.view.scaling)[0], truth
+        return scale_grey_values(pixels, percentiles, self.view.scaling), truth
 
     def _stack(self, crops: Sequence[tuple[np.ndarray, int]]) -> tuple[np.ndarray, np.ndarray]:
         x = np.stack([pixels for pixels, _ in crops])

@@ -42,9 +42,7 @@ def predict_all(ready: Ready, examples: Examples, part: str) -> Iterator[Predict
     for i in examples.of(part):
         example = examples.all[i]
         pixels, truth = examples.read(i)
-        image = scale_grey_values(
-            pixels[None], example.percentiles, ready.description.normalisation
-        )[0]
+        image = scale_grey_values(pixels, example.percentiles, ready.description.normalisation)
         if example.shape[1] > 1:
             yield Predicted(example, truth, predict_image(ready, image).astype(np.float16), 1.0)
             continue
@@ -57,7 +55,7 @@ def predict_all(ready: Ready, examples: Examples, part: str) -> Iterator[Predict
 def try_instances(ready: Ready, examples: Examples, pictures: Path) -> Outcome:
     """Tune the cutting of objects on validation images, score on test images (validation without those)."""
     tuned = tune(ready, list(predict_all(ready, examples, "validation")))
-    part = "test" if examples.of("test") else "validation"
+    part = examples.scored_part
     pairs = []
     for one in predict_all(ready, examples, part):
         found = cut(ready, one, tuned)
@@ -123,7 +121,7 @@ def precision(ready: Ready, one: Predicted, own: InstanceSettings) -> float:
 
 def try_classes(ready: Ready, examples: Examples, pictures: Path) -> Outcome:
     """Score classes of pixels on test images (validation without those)."""
-    part = "test" if examples.of("test") else "validation"
+    part = examples.scored_part
     names = ready.description.output
     scores, groups, table = [], [], []
     for one in predict_all(ready, examples, part):

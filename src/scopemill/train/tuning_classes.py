@@ -60,10 +60,9 @@ def read_batches(ready: Ready, examples: Examples, numbers: list[int]) -> Iterat
         for i in numbers[start : start + BATCH]:
             pixels = take_planes(examples.read(i)[0], own.planes)
             middle = (n / 2 for n in pixels.shape[-2:])
-            crop = cut_around(pixels, *middle, own.crop_px)[None]
-            crops.append(
-                scale_grey_values(crop, examples.all[i].percentiles, described.normalisation)[0]
-            )
+            crop = cut_around(pixels, *middle, own.crop_px)
+            levels = examples.all[i].percentiles
+            crops.append(scale_grey_values(crop, levels, described.normalisation))
         x = np.stack(crops)
         yield x[:, :, 0] if own.planes == 1 else x
 
@@ -73,7 +72,7 @@ def try_classifier(ready: Ready, examples: Examples, pictures: Path) -> Outcome:
     names, activation = ready.description.output, ready.description.activation
     known = find(ready, examples, "validation")
     decision = tune(known, names, activation)
-    part = "test" if examples.of("test") else "validation"
+    part = examples.scored_part
     found = find(ready, examples, "test") if part == "test" else known
     p = to_probabilities(found.logits, activation, decision.temperature)
     chosen = decide(p, names, activation, decision)

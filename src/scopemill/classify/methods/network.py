@@ -4,7 +4,6 @@ What is below `certain_from` is called `uncertain`. Of classes that do not exclu
 named, joined by |, or `none`.
 """
 
-import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from ...cutouts import cut_around, find_middles, take_planes
 from ...errors import DataError
 from ...examples import measure_percentiles
 from ...frames import Frame
-from ...images import project
+from ...images import as_stack, project
 from ...scaling import choose_scale, rescale
 from ...settings import ChannelName, ConfigError, Fraction, ModelFolder, load, settings
 
@@ -53,7 +52,7 @@ def classify(table: "pd.DataFrame", frame: Frame, settings: Settings) -> dict[st
     from ...models.classes import Decision, decide, predict_logits, to_probabilities
 
     torch.set_num_threads(max(1, frame.threads))
-    network, description, device, warning = load_ready(Path(settings.model), frame.device)
+    network, description, device, warning = load_classifier(Path(settings.model), frame.device)
     frame.note(warning or f"networks run on {device}")
     names, activation = description.output, description.activation
     tuned = load(Decision, description.postprocessing, f"{settings.model}: postprocessing")
@@ -82,11 +81,6 @@ def read_pixels(frame: Frame, description: "Description", settings: Settings) ->
     names = choose_channels(frame, description, settings)
     stacks = [project(as_stack(frame.channel(name)), settings.z) for name in names]
     return np.stack([[rescale(plane, size) for plane in as_stack(one)] for one in stacks])
-
-
-def as_stack(plane: np.ndarray) -> np.ndarray:
-    """(Y, X) or (Z, Y, X) -> (Z, Y, X)."""
-    return plane.reshape(-1, *plane.shape[-2:])
 
 
 def choose_channels(frame: Frame, description: "Description", settings: Settings) -> list[str]:
@@ -127,25 +121,17 @@ def cut_batches(
             crop = cut_around(image, *middle, own.crop_px)
             # a model of whole images knows the light of its crop only
             levels = percentiles or measure_percentiles(crop)
-            crops.append(scale_grey_values(crop[None], levels, scaling)[0])
+            crops.append(scale_grey_values(crop, levels, scaling))
         x = np.stack(crops)
         yield x[:, :, 0] if own.planes == 1 else x
 
 
-def load_ready(folder: Path, device: str) -> tuple[Any, "Description", Any, str]:
-    """Network, description, device and a warning about it, from the last call where nothing changed since."""
-    files = sorted(folder.glob("*"))
-    return _load_ready(folder, device, tuple(file.stat().st_mtime_ns for file in files))
+def load_classifier(folder: Path, device: str) -> tuple[Any, "Description", Any, str]:
+    """Network, description, device and a warning about it."""
+    from ...models.ready import load_ready
 
-
-@functools.lru_cache(maxsize=1)
-def _load_ready(folder: Path, device: str, changed: tuple[int, ...]):
-    from ...models.folder import load_model
-    from ...models.predict import choose_device, prepare
-
-    chosen, warning = choose_device(device)
-    network, description = load_model(folder)
-    if description.classifier is None:
+    loaded = load_ready(folder, device)
+    if loaded[1].classifier is None:
         cure = "choose a model that was trained with method: {name: classify}"
-        raise ConfigError(f"{folder}: gives no classes, but {description.output}; {cure}")
-    return prepare(network, chosen), description, chosen, warning
+        raise ConfigError(f"{folder}: gives no classes, but {loaded[1].output}; {cure}")
+    return loaded

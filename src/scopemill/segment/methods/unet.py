@@ -4,7 +4,6 @@ Any model folder with a foreground head will do. `channels` names what it looks 
 the scale that the network knows; `patches` names a patch set, for slides and for scales that are given.
 """
 
-import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import Field
 
 from ...errors import DataError
 from ...frames import Frame
+from ...images import as_stack
 from ...instances import Settings as InstanceSettings
 from ...instances import drop_small, find_instances
 from ...patches import Meta
@@ -71,7 +71,7 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
     import torch
 
     torch.set_num_threads(max(1, frame.threads))
-    ready, warning = load_ready(Path(settings.model), frame.device, settings.batch_size)
+    ready, warning = load_finder(Path(settings.model), frame.device, settings.batch_size)
     frame.note(warning or f"networks run on {ready.device}")
     if settings.patches is not None:
         return segment_patches(frame, settings, ready)
@@ -90,8 +90,8 @@ def segment_image(frame: Frame, settings: Settings, ready: "Ready") -> np.ndarra
     planes = [frame.channel(name) for name in settings.channels]
     if not is_3d:
         planes = [one.max(axis=0) if one.ndim == 3 else one for one in planes]
-    pixels = np.stack([one.reshape(-1, *one.shape[-2:]) for one in planes])
-    image = scale_grey_values(pixels[None], measure_percentiles(pixels), described.normalisation)[0]
+    pixels = np.stack([as_stack(one) for one in planes])
+    image = scale_grey_values(pixels, measure_percentiles(pixels), described.normalisation)
     um_per_px = frame.meta.pixel_size_um
     tuned = choose_postprocessing(ready, um_per_px, settings)
     if is_3d:
@@ -142,23 +142,15 @@ def segment_patches(frame: Frame, settings: Settings, ready: "Ready") -> np.ndar
     return drop_small(take_nearest(labels, store.meta.source_size), 0)
 
 
-def load_ready(folder: Path, device: str, batch_size: int) -> "tuple[Ready, str]":
-    """The network, and a warning about its device, from the last call where nothing changed since."""
-    files = sorted(folder.glob("*"))
-    return _load_ready(folder, device, batch_size, tuple(one.stat().st_mtime_ns for one in files))
-
-
-@functools.lru_cache(maxsize=1)
-def _load_ready(folder: Path, device: str, batch_size: int, changed: tuple[int, ...]):
-    from ...models.folder import load_model
-    from ...models.predict import choose_device, prepare
+def load_finder(folder: Path, device: str, batch_size: int) -> "tuple[Ready, str]":
+    """The network, and a warning about its device."""
+    from ...models.ready import load_ready
     from ...models.whole import Ready
 
-    chosen, warning = choose_device(device)
-    network, description = load_model(folder)
+    network, description, chosen, warning = load_ready(folder, device)
     if "foreground" not in description.output:
         raise ConfigError(f"{folder}: finds no objects: its output is {description.output}")
-    return Ready(prepare(network, chosen), description, chosen, batch_size), warning
+    return Ready(network, description, chosen, batch_size), warning
 
 
 def refuse_other_channels(ready: "Ready", settings: Settings, names, cure: str) -> None:
