@@ -8,6 +8,7 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ TRAIN_STAGES = {
 COMMANDS = {
     "init": "write config.yaml and images.tsv for a folder of images",
     "check": "check a study's config, sheet and files before it runs",
+    "plan": "say how much memory, time and disk a study will take",
     "evaluate": "score label images against ground truth",
     "compare": "put scores of several methods side by side",
     "export": "labels or annotations to QuPath, ImageJ or label images",
@@ -92,8 +94,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def use_cores(n: int) -> None:
+    """Let libraries that have threads of their own use n cores, before they are loaded."""
+    for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "TIFFFILE"):
+        os.environ.setdefault(f"{name}_NUM_THREADS", str(n))
+
+
 def run_stage(options: argparse.Namespace) -> None:
     """Run a stage on a batch, or on the whole study."""
+    use_cores(options.threads)
     from .containers import refuse_other_code
     from .provenance import code_hash
     from .settings import load_stage

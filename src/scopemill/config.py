@@ -1,16 +1,19 @@
 """The config: what config.yaml may hold, how it is read safely, and how it is laid over a recipe."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field
 
-from .settings import ConfigError, Positive, nearest, settings
+from .settings import ConfigError, NonNegative, Positive, nearest, settings
 from .sheet import ID
+from .stains import APART_DEG, PRESETS, Vector, angle_deg
 
 MAX_YAML_BYTES = 1_000_000
+Name = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]{0,31}$")]
 
 
 @settings
@@ -30,6 +33,41 @@ class Channel:
 
 
 @settings
+class Staining:
+    """What sections are stained with; each stain is then a channel (its optical density), by its name."""
+
+    method: Literal["he", "h-dab", "masson", "picrosirius", "given"]
+    """he: hematoxylin, eosin. h-dab: hematoxylin, dab. masson: methyl_blue, ponceau_fuchsin. picrosirius: sirius_red, picric_acid. given: those of `vectors`."""
+    vectors: dict[Name, tuple[NonNegative, NonNegative, NonNegative]] | None = None
+    """With given: stain -> how much it absorbs of red, green and blue (any scale); one to three stains."""
+    estimate: bool = False
+    """Whether the vectors of two stains are estimated in each image, as scanners and laboratories differ."""
+    white: tuple[Positive, Positive, Positive] | None = None
+    """Grey values (red, green, blue) of the empty background; without it, they are estimated in each image."""
+
+    def __post_init__(self):
+        if (self.method == "given") != (self.vectors is not None):
+            raise ValueError("vectors belong to method: given, and that needs them")
+        vectors = list(self.expected.values())
+        if not 1 <= len(vectors) <= 3:
+            raise ValueError(f"three colours tell one to three stains apart, not {len(vectors)}")
+        if not all(any(one) for one in vectors):
+            raise ValueError("a stain must absorb some colour: its vector is 0")
+        pairs = [(a, b) for i, a in enumerate(vectors) for b in vectors[:i]]
+        if any(angle_deg(a, b) < APART_DEG for a, b in pairs):
+            raise ValueError(
+                f"stains must differ in hue: vectors at least {APART_DEG:g} degrees apart"
+            )
+        if self.estimate and len(vectors) != 2:
+            raise ValueError("estimate: two stains can be estimated, no other number")
+
+    @property
+    def expected(self) -> Mapping[str, Vector]:
+        """Stain -> its vector, before anything is estimated."""
+        return PRESETS[self.method] if self.vectors is None else self.vectors
+
+
+@settings
 class Config:
     """What config.yaml may hold."""
 
@@ -39,8 +77,10 @@ class Config:
     """A file of config/recipes (by name), or a path: settings that this config starts from."""
     images: str = "images.tsv"
     """The image sheet, relative to the config."""
-    channels: dict[Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]{0,31}$")], Any]
+    channels: dict[Name, Any]
     """Channel name -> source (index or name in the file) or {source, role, color, required}."""
+    stains: Staining | None = None
+    """For colour pictures of stained sections: the stains that they are taken apart into."""
     pixel_size_um: Positive | Literal["unknown"] | None = None
     """Width of a pixel in micrometres, for files that do not say it; 'unknown' works in pixels."""
     z_step_um: Positive | None = None

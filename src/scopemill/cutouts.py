@@ -1,15 +1,26 @@
 """Cutouts: image (..., Y, X) + places -> squares around them; mirrored where they reach beyond the border."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 
-def cut_around(image: np.ndarray, y: float, x: float, size: int) -> np.ndarray:
-    """(..., Y, X) -> (..., size, size) with (y, x) in its middle; coordinates count from the corner of pixel 0."""
+def cut_around(
+    image: np.ndarray,
+    y: float,
+    x: float,
+    size: int,
+    origin: Sequence[int] = (0, 0),
+    whole: Sequence[int] | None = None,
+) -> np.ndarray:
+    """(..., Y, X) -> (..., size, size) with (y, x) in its middle; coordinates count from the corner of pixel 0.
+
+    `image` may be a window of the whole (Y, X), from `origin` on, that holds all of the square that is in the whole.
+    """
     rows, columns = (
-        mirror(math.floor(middle - size / 2 + 0.5), size, n)
-        for middle, n in zip((y, x), image.shape[-2:], strict=True)
+        mirror(math.floor(middle - size / 2 + 0.5), size, n) - start
+        for middle, n, start in zip((y, x), whole or image.shape[-2:], origin, strict=True)
     )
     return image[..., rows[:, None], columns]
 

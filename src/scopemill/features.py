@@ -50,8 +50,8 @@ def measure(
         for i, name in enumerate(channels)
     }
     table = table.rename(columns=names)
+    count = np.bincount(labels.ravel())[table["label"]]
     for name in channels:
-        count = np.bincount(labels.ravel())[table["label"]]
         table[f"intensity_sum_{name}"] = table[f"intensity_mean_{name}"] * count
     return add_um(table, spacing, with_um)
 

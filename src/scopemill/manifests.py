@@ -33,6 +33,8 @@ class Record:
     size: int = 0
     sha256: str = ""
     seconds: float = 0.0
+    cpu_seconds: float = 0.0  # of all threads
+    peak_memory_mb: float = 0.0  # of the job's process while it made this image
     repairs: int = 0  # how often the artifact was found lost or damaged and made again
     facts: dict[str, Any] = field(default_factory=dict)  # what a stage found out
     run: dict[str, Any] = field(

@@ -3,22 +3,26 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from .pyramid import HalvedTiles, count_levels, halve, level_size
+
+if TYPE_CHECKING:
+    from .stains import Stains
+
 NAMESPACE = "scopemill/artifact"
+TILE_PX = 256  # of images with levels:
+GRID_PX = 512  # ... whatever their size, no tile crosses this grid
+BUFFER_BYTES = 2**24  # tiles that wait for their compression
+BIG_BYTES = 2**31  # from here on offsets need 64 bits
 
-
-TILE_PX = 256
-
-
-LARGE_PX = 2048  # images wider or higher than this get a pyramid ...
-
-
-SMALLEST_LEVEL_PX = 1024  # ... down to a level not larger than this
+Read = Callable[[int, int, int, slice, slice], np.ndarray]  # t, c, z, y, x -> (Y, X) or (Y, X, 3)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class Meta:
     z_step_um: float | None
     rgb: bool = False
     fingerprint: str = ""
+    class_names: tuple[str, ...] = ()  # of the values 0, 1, 2, ... of a class image
+    stains: "Stains | None" = None  # of a colour image: how it is taken apart
+    kind: Literal["image", "labels", "classes"] = "image"
 
 
 def parse_meta(description: str) -> Meta:
@@ -40,104 +47,116 @@ def parse_meta(description: str) -> Meta:
     for annotation in ElementTree.fromstring(description).iter():
         if annotation.tag.endswith("}MapAnnotation") and annotation.get("Namespace") == NAMESPACE:
             values = {one.get("K"): one.text for one in annotation.iter() if one.tag.endswith("}M")}
-            stated = json.loads(values["meta"])
-            tuples = {
-                "shape": tuple(stated["shape"]),
-                "channel_names": tuple(stated["channel_names"]),
-            }
-            return Meta(**{**stated, **tuples})
+            stated = {key: as_tuples(value) for key, value in json.loads(values["meta"]).items()}
+            return Meta(**(stated | {"stains": parse_stains(stated.get("stains"))}))
     raise ValueError("no image of Scopemill")
 
 
-def write_planes(
-    path: Path,
-    meta: Meta,
-    dtype: np.dtype,
-    plane: Callable,
-    shrink: Callable[[np.ndarray, int], np.ndarray],
-) -> None:
-    """Write all planes, then each pyramid level of all planes."""
+def parse_stains(stated: dict[str, Any] | None) -> "Stains | None":
+    """Stains as the statement holds them -> Stains."""
+    if stated is None:
+        return None
+    from .stains import Stains
+
+    return Stains(**{key: as_tuples(value) for key, value in stated.items()})
+
+
+def as_tuples(value: Any) -> Any:
+    """JSON's lists -> tuples."""
+    return tuple(as_tuples(one) for one in value) if isinstance(value, list) else value
+
+
+def write_tiles(path: Path, meta: Meta, dtype: np.dtype, read: Read) -> None:
+    """Write all planes tile by tile, then each pyramid level of all planes.
+
+    Each level is made of the halved tiles of the level before, which wait in a file: what is in
+    memory does not depend on the image's size.
+    """
     import tifffile
 
-    height, width = meta.shape[3:]
-    levels = count_levels(height, width)
-    tile = TILE_PX * (2 if levels else 1)
+    size, nearest = meta.shape[3:], meta.kind != "image"
+    levels = count_levels(*size)
+    tile = GRID_PX if levels else TILE_PX
     options = {
         "tile": (tile, tile),
         "compression": "zlib",
         "compressionargs": {"level": 1},
-        "predictor": dtype.kind in "iu",  # a float image one pixel wide would come back wrong
+        "predictor": dtype.kind in "iu",
         "photometric": "rgb" if meta.rgb else "minisblack",
         "software": "scopemill",
+        "buffersize": BUFFER_BYTES,
     }
-    with tifffile.TiffWriter(
-        path, ome=True, bigtiff=np.prod(meta.shape, dtype=float) * dtype.itemsize > 2**31
-    ) as tiff:
+    big = np.prod(meta.shape, dtype=float) * dtype.itemsize > BIG_BYTES
+    like = np.empty((0, 0, 3) if meta.rgb else (0, 0), dtype)
+    with tifffile.TiffWriter(path, ome=True, bigtiff=big) as tiff, ExitStack() as stack:
+        parts = read_tiles(meta, dtype, read, tile)
         for level in range(levels + 1):
-            scale = 2**level
-            size = (-(-height // scale), -(-width // scale))
+            here = level_size(size, level)
+            below = None
+            if level < levels:
+                grid = (-(-here[0] // tile), -(-here[1] // tile))
+                below = stack.enter_context(HalvedTiles(path.parent, tile, grid, like))
+                parts = keep_halved(parts, below, nearest)
             tiff.write(
-                (
-                    part
-                    for one in iterate_planes(meta, plane)
-                    for part in cut_tiles(shrink(one, scale), tile)
-                ),
-                shape=stored_shape(meta, size),
+                # tifffile takes a tile one pixel wide for samples unless these have their own axis
+                (part.reshape(*part.shape[:2], -1) for part in parts),
+                shape=stored_shape(meta, here),
                 dtype=dtype,
                 metadata=ome_metadata(meta) if level == 0 else None,
                 **({"subifds": levels} if level == 0 else {"subfiletype": 1}),
                 **options,
             )
+            if below:
+                parts = read_halved(meta, below, level_size(size, level + 1), tile)
 
 
-def iterate_planes(meta: Meta, plane: Callable) -> Iterator[np.ndarray]:
-    """Planes in the order in which they are stored: T, C, Z."""
+def read_tiles(meta: Meta, dtype: np.dtype, read: Read, tile: int) -> Iterator[np.ndarray]:
+    """The tiles of the full image, each asked for once."""
+    colours = (3,) if meta.rgb else ()
+    for t, c, z in planes(meta):
+        for y, x in tile_windows(meta.shape[3:], tile):
+            part = np.ascontiguousarray(read(t, c, z, y, x), dtype)
+            if part.shape != (y.stop - y.start, x.stop - x.start, *colours):
+                raise ValueError(f"tile {y}, {x} was asked for, {part.shape} pixels came")
+            yield part
+
+
+def read_halved(
+    meta: Meta, halved: HalvedTiles, size: tuple[int, int], tile: int
+) -> Iterator[np.ndarray]:
+    """The tiles of a pyramid level."""
+    for plane, _ in enumerate(planes(meta)):
+        for y, x in tile_windows(size, tile):
+            wanted = (y.stop - y.start, x.stop - x.start)
+            yield halved.read(plane, y.start // tile, x.start // tile, wanted)
+
+
+def keep_halved(
+    parts: Iterator[np.ndarray], halved: HalvedTiles, nearest: bool
+) -> Iterator[np.ndarray]:
+    """Pass tiles on; what the next level needs of them is kept."""
+    for part in parts:
+        halved.append(halve(part, nearest))
+        yield part
+
+
+def planes(meta: Meta) -> Iterator[tuple[int, int, int]]:
+    """(t, c, z) of the planes in the order in which they are stored."""
     n_times, n_channels, n_planes, _, _ = meta.shape
-    for t in range(n_times):
-        for c in range(1 if meta.rgb else n_channels):
-            for z in range(n_planes):
-                yield plane(t, c, z)
+    return product(range(n_times), range(1 if meta.rgb else n_channels), range(n_planes))
 
 
-def cut_tiles(plane: np.ndarray, tile: int) -> Iterator[np.ndarray]:
-    """The tiles of a plane, row by row; those at the far borders may be smaller."""
-    for y in range(0, plane.shape[0], tile):
-        for x in range(0, plane.shape[1], tile):
-            yield np.ascontiguousarray(plane[y : y + tile, x : x + tile])
+def tile_windows(size: tuple[int, int], tile: int) -> Iterator[tuple[slice, slice]]:
+    """Windows of the tiles of a plane, row by row; those at the far borders may be smaller."""
+    for y in range(0, size[0], tile):
+        for x in range(0, size[1], tile):
+            yield slice(y, min(y + tile, size[0])), slice(x, min(x + tile, size[1]))
 
 
 def stored_shape(meta: Meta, size: tuple[int, int]) -> tuple[int, ...]:
     """Shape of a level as tifffile wants it."""
     n_times, n_channels, n_planes, _, _ = meta.shape
     return (n_times, n_planes, *size, 3) if meta.rgb else (n_times, n_channels, n_planes, *size)
-
-
-def count_levels(height: int, width: int) -> int:
-    """Pyramid levels below the full image."""
-    levels, size = 0, max(height, width)
-    while max(height, width) > LARGE_PX and size > SMALLEST_LEVEL_PX:
-        levels, size = levels + 1, -(-size // 2)
-    return levels
-
-
-def shrink_mean(plane: np.ndarray, scale: int) -> np.ndarray:
-    """Block means, of the plane's own type; the last block may be smaller."""
-    if scale == 1:
-        return plane
-    starts = [np.arange(0, n, scale) for n in plane.shape[:2]]
-    sums = np.add.reduceat(
-        np.add.reduceat(plane.astype(np.float64), starts[0], axis=0), starts[1], axis=1
-    )
-    counts = np.outer(
-        *(np.diff([*start, n]) for start, n in zip(starts, plane.shape[:2], strict=True))
-    )
-    means = sums / counts.reshape(counts.shape + (1,) * (plane.ndim - 2))
-    return (means if plane.dtype.kind == "f" else means.round()).astype(plane.dtype)
-
-
-def shrink_nearest(plane: np.ndarray, scale: int) -> np.ndarray:
-    """Every `scale`-th pixel: labels must not be averaged."""
-    return plane[::scale, ::scale]
 
 
 def ome_metadata(meta: Meta) -> dict[str, Any]:

@@ -12,6 +12,7 @@ BY_ROLE = {
 }  # fmt: skip
 MARKERS = ("#ff5fa2", "#35d0d6", "#ff9a3d", "#b57bff", "#9bdc3c")
 CLASSES = ("#ff9f1c", "#2ec4ff", "#e84fd0", "#7ae582", "#ffe14d", "#ff5e5b", "#b8a1ff", "#a0c4c7")
+AREAS = ("#35d0d6", "#ffb000", "#dc267f", "#7ae582", "#648fff", "#fe6100")  # of class images
 PLAIN = ("#9fb4ff", "#c3c9d4", "#ffd6a5")  # outlines of objects without classes
 
 
@@ -44,13 +45,20 @@ def draw_outlines(
     """Draw each object's inner border, in place, in its colour."""
     from skimage.segmentation import find_boundaries
 
-    # a small object with a colour may be lost where the picture is smaller than the image
-    highest = max(int(labels.max(initial=0)), *colors, 0)
-    table = np.tile(to_rgb(default), (highest + 1, 1))
-    for label, color in colors.items():
-        table[label] = to_rgb(color)
     border = find_boundaries(labels, mode="inner")
-    picture[border] = table[labels[border]]
+    ids, places = np.unique(labels[border], return_inverse=True)
+    known = {color: to_rgb(color) for color in {default, *colors.values()}}
+    table = np.array([known[colors.get(int(one), default)] for one in ids]).reshape(-1, 3)
+    picture[border] = table[places]
+
+
+def tint(
+    picture: np.ndarray, classes: np.ndarray, colors: Mapping[int, str], opacity: float = 0.45
+) -> None:
+    """Lay a transparent colour over each class that has one, in place."""
+    for value, color in colors.items():
+        where = classes == value
+        picture[where] = (1 - opacity) * picture[where] + opacity * to_rgb(color)
 
 
 def fit(array: np.ndarray, zoom: float) -> np.ndarray:
@@ -62,6 +70,14 @@ def fit(array: np.ndarray, zoom: float) -> np.ndarray:
         for n in array.shape[:2]
     )
     return array[ys[:, None], xs]
+
+
+def fit_objects(labels: np.ndarray, zoom: float) -> np.ndarray:
+    """Reduction of labels (Y, X) in which no object is lost: a pixel has the highest of its labels."""
+    for axis, n in enumerate(labels.shape):
+        starts = (np.arange(max(1, round(n * zoom))) / zoom).astype(int)
+        labels = np.maximum.reduceat(labels, np.minimum(starts, n - 1), axis=axis)
+    return labels
 
 
 def shrink(image: np.ndarray, zoom: float) -> np.ndarray:
@@ -89,6 +105,29 @@ def draw_circles(picture, points: np.ndarray, colors: Sequence[str], radius: flo
     pen = ImageDraw.Draw(picture)
     for (y, x), color in zip(points, colors, strict=True):
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), outline=color)
+
+
+def draw_dots(picture, points: np.ndarray, color: str) -> None:
+    """One pixel at each (y, x) on a Pillow picture."""
+    from PIL import Image
+
+    pixels = np.array(picture)
+    places = np.clip(points.round().astype(np.int64), 0, np.array(pixels.shape[:2]) - 1)
+    pixels[tuple(places.T)] = (to_rgb(color) * 255).round()
+    picture.paste(Image.fromarray(pixels))
+
+
+def draw_box(picture, box: Sequence[float], text: str, color: str) -> None:
+    """A frame around y0, x0, y1, x1 on a Pillow picture, and a tag in its corner."""
+    from PIL import ImageDraw, ImageFont
+
+    pen = ImageDraw.Draw(picture)
+    y0, x0, y1, x1 = box
+    pen.rectangle((x0, y0, x1, y1), outline=color, width=2)
+    font, place = ImageFont.load_default(14), (x0 + 6, y0 + 4)
+    left, top, right, bottom = pen.textbbox(place, text, font=font)
+    pen.rectangle((left - 4, top - 3, right + 4, bottom + 3), fill="#15171c")
+    pen.text(place, text, fill="#ffffff", font=font)
 
 
 def write_caption(picture, lines: Sequence[Sequence[tuple[str, str]]], size: int = 14):

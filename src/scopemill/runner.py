@@ -8,7 +8,6 @@ the image, `Skip` passes over it; anything else ends the job, so that it is trie
 import dataclasses
 import json
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from .manifests import Record
 from .progress import Progress
 from .settings import Method, references
 from .sheet import Row, raw_state
+from .usage import Usage, forget_peak
 
 LOG = logging.getLogger("scopemill")
 
@@ -60,6 +60,8 @@ def run_batch(batch: Batch) -> list[Record]:
     )
     records, made = [], 0
     for image in batch.images:
+        if made:
+            forget_peak()  # each image's own
         record, is_new = bring_up_to_date(batch, image, known.get(image), common)
         if is_new:
             made += 1
@@ -145,7 +147,9 @@ def source_fingerprint(batch: Batch, row: Row | None) -> list[str]:
 
 def artifact_path(batch: Batch, image: str) -> Path:
     """Where the image's artifact belongs."""
-    return batch.root / batch.stage.ARTIFACT.format(task=batch.task, image=image)
+    stage = batch.stage
+    pattern = stage.artifact_of(batch.method) if hasattr(stage, "artifact_of") else stage.ARTIFACT
+    return batch.root / pattern.format(task=batch.task, image=image)
 
 
 def find_artifact(batch: Batch, image: str, fingerprint: str) -> Record | None:
@@ -154,7 +158,7 @@ def find_artifact(batch: Batch, image: str, fingerprint: str) -> Record | None:
     if not path.exists() or read_fingerprint(path) != fingerprint:
         return None
     facts = batch.stage.read_facts(path) if hasattr(batch.stage, "read_facts") else {}
-    return finished(batch, image, fingerprint, 0.0, facts)
+    return finished(batch, image, fingerprint, {}, facts)
 
 
 def read_fingerprint(path: Path) -> str | None:
@@ -178,7 +182,7 @@ def make(
     batch: Batch, image: str, upstream: Mapping[str, Record], row: Row | None, fingerprint: str
 ) -> Record:
     """Let the stage make the artifact; say how it went."""
-    start = time.perf_counter()
+    usage = Usage.start()
     path = artifact_path(batch, image)
     try:
         stop_if_unusable(batch, upstream, row)
@@ -202,12 +206,10 @@ def make(
         path.unlink(missing_ok=True)  # what stood there was made from something else
         status = "quarantined" if isinstance(reason, DataError) else "skipped"
         LOG.warning("%s %s: %s: %s", image, status, reason.code, reason)
-        return Record(
-            image, status, fingerprint, reason.code, str(reason), seconds=seconds_since(start)
-        )
+        return Record(image, status, fingerprint, reason.code, str(reason), **usage.so_far())
     if job.notes:
         facts = {**(facts or {}), "notes": sorted(set(job.notes))}
-    return finished(batch, image, fingerprint, seconds_since(start), facts)
+    return finished(batch, image, fingerprint, usage.so_far(), facts)
 
 
 def stop_if_unusable(batch: Batch, upstream: Mapping[str, Record], row: Row | None) -> None:
@@ -223,7 +225,11 @@ def stop_if_unusable(batch: Batch, upstream: Mapping[str, Record], row: Row | No
 
 
 def finished(
-    batch: Batch, image: str, fingerprint: str, seconds: float, facts: dict[str, Any] | None
+    batch: Batch,
+    image: str,
+    fingerprint: str,
+    usage: Mapping[str, float],
+    facts: dict[str, Any] | None,
 ) -> Record:
     """The record of an artifact that is in its place."""
     path = artifact_path(batch, image)
@@ -232,11 +238,6 @@ def finished(
         artifact=path.relative_to(batch.root).as_posix(),
         size=path.stat().st_size,
         sha256=manifests.sha256(path),
-        seconds=seconds,
         facts=json.loads(json.dumps(facts or {})),
+        **usage,
     )  # fmt: skip
-
-
-def seconds_since(start: float) -> float:
-    """Rounded, so that manifests stay readable."""
-    return round(time.perf_counter() - start, 3)

@@ -32,7 +32,9 @@ class Reference:
 
 ChannelName = Annotated[str, Reference("channel")]
 PatchSet = Annotated[str, Reference("patch")]
-SegmentTask = Annotated[str, Reference("segment")]
+SegmentTask = Annotated[str, Reference("segment")]  # one that gives labels
+ClassTask = Annotated[str, Reference("classes")]  # a segment task that gives classes
+SegmentedTask = Annotated[str, Reference("segmented")]  # a segment task of either kind
 DetectTask = Annotated[str, Reference("detect")]
 QuantifyTask = Annotated[str, Reference("quantify")]
 AnnotateTask = Annotated[str, Reference("annotate")]
@@ -160,12 +162,17 @@ def load_stage(stage: str, mapping: Mapping[str, Any], where: str) -> tuple[Any,
     return dataclasses.replace(loaded, method=method.as_dict()), method
 
 
+def output_of(method: Method | None) -> str:
+    """What a segment method gives: 'labels' or 'classes'."""
+    return getattr(method.module, "OUTPUT", "labels") if method else "labels"
+
+
 def references(loaded: Any) -> Iterator[tuple[str, str, str]]:
     """What these settings refer to: (kind, name, key of the setting); nested settings too."""
     hints = get_type_hints(type(loaded), include_extras=True)
     for field in fields(loaded):
         kind, value = find_reference(hints[field.name]), getattr(loaded, field.name)
-        for one in value if isinstance(value, (list, tuple)) else [value]:
+        for one in value if isinstance(value, (list, tuple, dict)) else [value]:
             if dataclasses.is_dataclass(one):
                 yield from references(one)
             elif kind is not None and one is not None:

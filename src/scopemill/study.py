@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .config import Channel, Config, find_recipe, merge, read_config, recipe_folders
+from .config import Channel, Config, Staining, find_recipe, merge, read_config, recipe_folders
 from .settings import ConfigError, find_method, load, load_stage
 from .sheet import ID, Row, choose_images_per_batch, make_batches, read_sheet
+from .stains import ROLES
 from .study_checks import check_columns, check_groups, check_sources, check_splits
 from .tasks import (
     BATCH_STAGES,
@@ -63,6 +64,7 @@ def make_study(config: dict[str, Any], config_path: Path) -> Study:
     channels = {
         name: load_channel(value, f"channels.{name}") for name, value in loaded.channels.items()
     }
+    channels |= make_stain_channels(loaded.stains, channels)
     tasks = load_tasks(loaded, channels, config_path)
     sheet = config_path.parent / loaded.images
     rows = read_sheet(sheet)
@@ -83,13 +85,33 @@ def load_channel(value: Any, where: str) -> Channel:
     return load(Channel, value if isinstance(value, Mapping) else {"source": value}, where)
 
 
+def make_stain_channels(
+    stains: Staining | None, channels: Mapping[str, Channel]
+) -> dict[str, Channel]:
+    """Stains as further channels, which tasks may name; only colour pictures have any."""
+    if stains is None:
+        return {}
+    sources = [str(channel.source).lower() for channel in channels.values()]
+    if sources not in (["0", "1", "2"], ["red", "green", "blue"]):
+        raise ConfigError(
+            "stains: only a colour picture is taken apart; its channels, in this order, are "
+            "channels: {red: 0, green: 1, blue: 2}"
+        )
+    if twice := sorted(set(stains.expected) & set(channels)):
+        raise ConfigError(
+            f"stains: '{twice[0]}' is a channel already; give one of them another name"
+        )
+    return {name: Channel(source=name, role=ROLES.get(name, "marker")) for name in stains.expected}
+
+
 def load_tasks(config: Config, channels: dict[str, Channel], config_path: Path) -> dict[str, Task]:
     """All tasks in the order of their stages, with what each needs."""
     plain_channels = {name: dataclasses.asdict(channel) for name, channel in channels.items()}
     shared = {
         "qc": {"channels": plain_channels},
         "convert": {
-            "channels": plain_channels,
+            "channels": {name: plain_channels[name] for name in config.channels},
+            "stains": config.stains and dataclasses.asdict(config.stains),
             "pixel_size_um": config.pixel_size_um,
             "z_step_um": config.z_step_um,
         },

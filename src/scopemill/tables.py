@@ -1,6 +1,7 @@
 """Tables: data frames <-> Parquet inside the workflow, CSV for people. The only code that knows both."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,12 @@ def write_table(path: Path, table: "pd.DataFrame", **statement: Any) -> None:
     parquet.write_table(arrow, path, compression="zstd")
 
 
-def read_table(path: Path) -> "pd.DataFrame":
-    """Read Parquet; the statement is in `attrs`."""
+def read_table(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> "pd.DataFrame":
+    """Read Parquet, of it the columns whose names are `wanted`; the statement is in `attrs`."""
     from pyarrow import parquet
 
-    table = parquet.ParquetFile(path).read().to_pandas()
+    file = parquet.ParquetFile(path)
+    table = file.read([name for name in file.schema_arrow.names if wanted(name)]).to_pandas()
     table.attrs = read_statement(path)
     return table
 

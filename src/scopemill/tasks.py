@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import Channel
-from .settings import ConfigError, Method, nearest, references
+from .settings import ConfigError, Method, nearest, output_of, references
 
 BATCH_STAGES = ("convert", "annotate", "patch", "segment", "detect", "quantify", "classify", "qc")
 STUDY_STAGES = ("gather", "report", "evaluate", "account")
@@ -13,6 +13,14 @@ TRAIN_STAGES = ("collect", "train", "curve")
 WITH_TASKS = (
     "annotate", "patch", "segment", "detect", "quantify", "classify", "evaluate", *TRAIN_STAGES
 )  # fmt: skip
+
+# kinds of references that name a segment task, and what messages call such a task
+STAGE_OF = {"classes": "segment", "segmented": "segment"}
+WORDS = {
+    "segment": "segment task that gives labels",
+    "classes": "segment task that gives classes",
+    "segmented": "segment task",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,19 +61,16 @@ def link_tasks(
             needs.append(f"train.{own.init_from}")
             found = [one for one in found if one[2] != "init_from"]
         for kind, target, setting in found:
-            known = (
-                channels
-                if kind == "channel"
-                else [k.split(".")[1] for k in loaded if k.startswith(f"{kind}.")]
-            )
+            known = channels if kind == "channel" else list_tasks(kind, loaded)
             if kind == "model":
                 problems += check_model(key, setting, target, config_path)
             elif target not in known:
+                what = WORDS.get(kind, kind)
                 problems.append(
-                    f"{place_of(key)}.{setting}: there is no {kind} '{target}'{nearest(target, known)}"
+                    f"{place_of(key)}.{setting}: there is no {what} '{target}'{nearest(target, known)}"
                 )
             elif kind != "channel":
-                needs.append(f"{kind}.{target}")
+                needs.append(f"{STAGE_OF.get(kind, kind)}.{target}")
         if method and hasattr(method.module, "check"):
             problems += check_method(key, method, channels)
         whole_study = stage in STUDY_STAGES and not name
@@ -80,6 +85,16 @@ def link_tasks(
     tasks = {key: with_all_before(task, tasks) for key, task in tasks.items()}
     refuse_circles(tasks)
     return tasks
+
+
+def list_tasks(kind: str, loaded: dict[str, tuple]) -> list[str]:
+    """Names of the tasks that a reference of this kind may name."""
+    gives = {"segment": ("labels",), "classes": ("classes",)}.get(kind, ("labels", "classes"))
+    return [
+        name
+        for stage, name, _, method in loaded.values()
+        if stage == STAGE_OF.get(kind, kind) and output_of(method) in gives
+    ]
 
 
 def check_method(key: str, method: Method, channels: dict[str, Channel]) -> list[str]:

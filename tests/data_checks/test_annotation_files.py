@@ -7,12 +7,15 @@ import pytest
 import shapely
 import tifffile
 from pandas.testing import assert_frame_equal
+from PIL import Image
 
 from scopemill.annotations.export_geojson import write_geojson
 from scopemill.annotations.export_imagej import write_rois
+from scopemill.annotations.export_labels import write_label_image
 from scopemill.annotations.reading import read_annotations
 from scopemill.annotations.table import boxes, find_vanished, to_classes, to_labels
 from scopemill.errors import DataError
+from scopemill.images import Meta, reader_of, write_classes, write_labels
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(
@@ -110,3 +113,45 @@ def test_stardists_labels_are_read_in_two_and_three_dimensions(name, shape, n):
     table = read_annotations(path, shape=shape)
     labels = tifffile.imread(path)
     assert len(table) == n and (to_labels(table, labels.shape) == labels).all()
+
+
+@pytest.mark.parametrize("path", [*sorted(DSB.glob("*.tif"))[::200], DATA / "stardist_samples" / "mask2d.tif"])  # fmt: skip
+def test_a_studys_labels_come_back_from_qupaths_format_with_their_counts_and_areas(tmp_path, path):
+    labels = tifffile.imread(path).astype(np.uint32)
+    shape = (1, 1, *labels.shape)
+    meta = Meta((1, 1, 1, *labels.shape), ("x",), None, None)
+    write_labels(tmp_path / "a.ome.tif", reader_of(labels[None, None]), shape, meta, "f")
+    _, n = write_label_image(tmp_path / "a.ome.tif", tmp_path / "a.geojson")
+    table = read_annotations(tmp_path / "a.geojson", shape=shape)
+    areas = shapely.area(shapely.from_wkb(table["geometry"].to_list()))
+    assert n == len(table) == len(np.unique(labels)) - 1
+    assert sorted(areas) == sorted(np.unique(labels[labels > 0], return_counts=True)[1])
+
+
+def test_the_classes_of_a_slide_region_come_back_with_their_areas(tmp_path):
+    (path,) = (DATA / "annotations" / "histomicstk").glob("*.png")
+    classes = np.asarray(Image.open(path)).astype(np.uint8)
+    shape, names = (1, 1, *classes.shape), tuple(map(str, range(classes.max() + 1)))
+    meta = Meta((1, 1, 1, *classes.shape), ("x",), None, None)
+    write_classes(tmp_path / "a.ome.tif", reader_of(classes[None, None]), shape, meta, names, "f")
+    _, n = write_label_image(tmp_path / "a.ome.tif", tmp_path / "a.geojson")
+    table = read_annotations(tmp_path / "a.geojson", shape=shape)
+    assert n == len(table) == 6
+    assert (to_classes(table, classes.shape, names[1:]) == classes).all()
+
+
+def test_contours_and_mask_of_a_slide_region_agree(tmp_path):
+    folder = DATA / "annotations" / "histomicstk"
+    table = read_annotations(folder / "sample_contours_df.tsv", shape=(1, 1, 4594, 4542))
+    assert table["class"].value_counts().to_dict() == {
+        "mostly_tumor": 25, "mostly_lymphocytic_infiltrate": 13, "blood_vessel": 3, "normal_acinus_or_duct": 2,
+        "roi": 1, "mostly_stroma": 1, "exclude": 1,
+    }  # fmt: skip
+    (path,) = folder.glob("*.png")
+    mask = np.asarray(Image.open(path))
+    for code, name in ((7, "exclude"), (13, "normal_acinus_or_duct"), (18, "blood_vessel")):
+        drawn = to_classes(table[table["class"] == name], mask.shape, [name])
+        assert (drawn == (mask == code)).all()
+    write_geojson(tmp_path / "a.geojson", table)
+    again = read_annotations(tmp_path / "a.geojson")
+    assert again["geometry"].tolist() == table["geometry"].tolist()

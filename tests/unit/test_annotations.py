@@ -878,3 +878,31 @@ def test_a_table_keeps_its_types():
     table = make_table([box_row(0, 0, 1, 1)])
     assert table.dtypes.astype(str).to_dict()["label"] == "uint32"
     assert pd.api.types.is_float_dtype(table["score"]) and table["properties"].tolist() == ["{}"]
+
+
+@pytest.mark.parametrize(
+    ("separator", "x", "y", "pixels"),
+    [
+        ("\t", "1,3,3,1", "1,1,2,2", [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]),
+        (",", '"2"', '"1"', [(1, 2)]),
+        (",", '"0,2"', '"3,3"', [(3, 0), (3, 1), (3, 2)]),
+        (",", '"0,1,0"', '"0,1,2"', [(0, 0), (1, 0), (1, 1), (2, 0)]),
+    ],
+)
+def test_contours_go_through_the_outermost_pixels(tmp_path, separator, x, y, pixels):
+    path = tmp_path / "a.tsv"
+    rows = [["group", "coords_x", "coords_y"], ["tumour", x, y]]
+    path.write_text("".join(separator.join(row) + "\n" for row in rows))
+    table = read_annotations(path)
+    assert table["class"].tolist() == ["tumour"]
+    assert np.argwhere(to_labels(table, (5, 6))).tolist() == [list(one) for one in pixels]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"), [("1,a", "1,2", "no numbers"), ("1,2", "1", "2 x and 1 y coordinates")]
+)
+def test_damaged_contours_are_refused(tmp_path, x, y, message):
+    path = tmp_path / "a.tsv"
+    path.write_text(f"group\tcoords_x\tcoords_y\nt\t{x}\t{y}\n")
+    with pytest.raises(DataError, match=message):
+        read_annotations(path)

@@ -12,6 +12,7 @@ from scopemill.classify.methods import network as method
 from scopemill.classify.stage import Settings as StageSettings
 from scopemill.classify.stage import classify
 from scopemill.columns import describe
+from scopemill.cutouts import cut_around, find_middles
 from scopemill.errors import DataError
 from scopemill.frames import Frame
 from scopemill.models.densenet import DenseNet
@@ -19,6 +20,7 @@ from scopemill.models.description import Channel, Classifier, Description
 from scopemill.models.folder import save_model
 from scopemill.models.ready import load_changed
 from scopemill.settings import ConfigError, load_stage
+from scopemill.tiling import list_cores
 
 DESCRIPTION = Description(
     architecture={"name": "densenet", "in_channels": 1, "out_channels": 2, "blocks": [1], "growth": 1, "width": 2},
@@ -114,6 +116,58 @@ def test_batches_change_nothing(folder):
     np.testing.assert_array_equal(one["probability"], all_["probability"])
 
 
+class Watched:
+    """A source that remembers the largest window that was asked for."""
+
+    def __init__(self, source):
+        self.source, self.largest = source, 0
+
+    def channel(self, name, y, x):
+        found = self.source.channel(name, y, x)
+        self.largest = max(self.largest, found.size)
+        return found
+
+
+def scattered(shape, n, seed=0):
+    """A noisy image with brighter and darker parts, and boxes in any order, at its borders too."""
+    rng = np.random.default_rng(seed)
+    image = np.kron(rng.random((6, 6)), np.ones([-(-m // 6) for m in shape[-2:]]))
+    image = (1000 * image[: shape[-2], : shape[-1]] + rng.normal(0, 20, shape)).astype(np.float32)
+    y, x = (rng.integers(0, m - 4, n) for m in shape[-2:])
+    height, width = rng.integers(1, 5, (2, n))
+    return image, pd.DataFrame({"label": range(n), "y0": y, "x0": x, "y1": y + height, "x1": x + width})  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(90, 70), (3, 60, 80)])
+@pytest.mark.parametrize("um_per_px", [1.0, 0.6, 1.7])
+@pytest.mark.parametrize("per", ["object", "image"])
+def test_blocks_change_nothing(folder, monkeypatch, shape, um_per_px, per):
+    model = folder(replace(DESCRIPTION, pixel_size_um=1.0, classifier=Classifier(crop_px=8, per=per)))  # fmt: skip
+    image, table = scattered(shape, 60)
+    frame = Frame.of({"DNA": image}, um_per_px=um_per_px, device="cpu")
+    whole = run(model, table, frame)
+    assert whole["probability_dark"].std() > 0.01
+    monkeypatch.setattr(method, "list_blocks", lambda size, _: list_cores(size, 16))
+    cut = run(model, table, frame)
+    assert cut["class"].tolist() == whole["class"].tolist()
+    np.testing.assert_allclose(cut["probability_dark"], whole["probability_dark"], atol=1e-6)
+
+
+def test_of_a_slide_only_what_lies_around_objects_is_read(folder):
+    image, table = scattered((2600, 2500), 40)
+    frame = Frame.of({"DNA": image}, device="cpu")
+    frame = replace(frame, source=Watched(frame.source))
+    found = run(folder(), table, frame)
+    assert 0 < frame.source.largest <= (2048 + 2 * 8) ** 2 < image.size
+    low, high = np.percentile(image, (1, 99.9))
+    middles = find_middles(table)
+    for row in range(len(table)):
+        crop = (cut_around(image, *middles[row], 8) - low) / (high - low)
+        bright = 1 / (1 + np.exp(-8 * (crop.mean() - 0.5)))
+        # the percentiles are those of a sample
+        assert found["probability_bright_one"][row] == pytest.approx(bright, abs=0.02)
+
+
 def test_the_image_is_brought_to_the_models_pixel_size(folder):
     model = folder(replace(DESCRIPTION, pixel_size_um=1.0))
     frame = Frame.of({"DNA": np.kron(picture(), np.ones((2, 2), np.float32))}, um_per_px=0.5, device="cpu")  # fmt: skip
@@ -161,7 +215,7 @@ def test_a_classifier_finds_no_objects(folder):
     from scopemill.segment.methods import unet
 
     with pytest.raises(ConfigError, match=r"finds no objects: its output is \['dark', 'bright one'\]"):  # fmt: skip
-        unet.load_finder(method.Path(folder()), "cpu", 1)
+        unet.load_finder(Frame.of({"a": np.zeros((4, 4))}, device="cpu"), unet.Settings(model=str(folder()), channels=["a"]))  # fmt: skip
 
 
 def test_the_stage_joins_them_to_the_objects(folder):

@@ -1,12 +1,20 @@
 """Detect: boxes that hold their objects, and spots where the light was."""
 
-import numpy as np
-import pytest
+from dataclasses import replace
 
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import measure
+
+from scopemill import blocks
 from scopemill.detect import stage
 from scopemill.detect.methods import from_labels, log_spots
 from scopemill.frames import Frame
 from scopemill.settings import load_method
+from scopemill.tiling import list_cores
 
 
 def boxes(labels, **more):
@@ -80,6 +88,37 @@ def test_an_image_without_objects_has_the_same_columns(shape):
     assert len(boxes(np.zeros(shape, np.uint32), exclude_border=True)) == 0
 
 
+SHAPES = st.sampled_from([(1, 1), (5, 1), (1, 9), (13, 17), (40, 30), (3, 8, 11), (2, 20, 20)])
+
+
+@settings(deadline=None, max_examples=40)
+@given(SHAPES, st.integers(5, 20), st.integers(1, 9), st.integers(0, 10**6))
+def test_an_object_that_lies_in_several_blocks_is_one(shape, side, n_ids, seed):
+    rng = np.random.default_rng(seed)
+    labels = (rng.integers(0, n_ids + 1, shape) * rng.integers(0, 2, shape)).astype(np.uint32) * 7
+    frame = Frame.of({}, {"cells": labels})
+    found = from_labels.measure(frame, "cells", list_cores(shape[-2:], side))
+    whole = measure.regionprops_table(
+        labels.astype(np.int64), properties=("label", "centroid", "bbox")
+    )
+    axes = "zyx"[-len(shape) :]
+    names = ["label", *(f"centroid_{axis}" for axis in axes), *(f"{axis}0" for axis in axes), *(f"{axis}1" for axis in axes)]  # fmt: skip
+    expected = pd.DataFrame(whole).set_axis(names, axis=1)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+def test_an_object_of_millions_of_pixels_has_an_exact_middle():
+    frame = Frame.of({}, {"cells": np.ones((3000, 5000), np.uint32)})
+    table = from_labels.measure(frame, "cells", list_cores((3000, 5000), 2048))
+    assert (table["centroid_y"][0], table["centroid_x"][0]) == (1499.5, 2499.5)
+
+
+def test_blocks_are_smaller_where_planes_lie_over_each_other():
+    assert blocks.list_blocks((4096, 3000))[1] == (slice(0, 2048), slice(2048, 3000))
+    assert blocks.list_blocks((2048, 2048), 4)[-1] == (slice(1024, 2048), slice(1024, 2048))
+    assert blocks.list_blocks((600, 600), 1000)[0] == (slice(0, 512), slice(0, 512))
+
+
 def spot(shape, centre, sigmas, height=400.0, background=100.0):
     """A Gaussian spot."""
     grid = np.indices(shape).reshape(len(shape), -1).T
@@ -141,6 +180,88 @@ def test_an_empty_image_has_no_spots_but_columns(shape, level):
     table = spots(np.full(shape, level), labels, within="cells")
     assert len(table) == 0
     assert list(table) == [*"zyx"[-len(shape) :], "intensity", "background", "snr", "cells_label"]
+
+
+@pytest.mark.parametrize("shape", [(60, 83), (5, 40, 50)])
+@pytest.mark.parametrize("side", [7, 16, 64])
+def test_spots_do_not_depend_on_the_blocks_in_which_they_are_found(monkeypatch, shape, side):
+    image = noise(shape, 10) + 100
+    for centre in ((0, 0), (15, 15.5), (16, 31.6), (39, 49)):
+        image += spot(shape, (2,) * (len(shape) - 2) + centre, (2,) * len(shape), 200, 0)
+    labels = half_and_half(shape)
+    whole = spots(image, labels, min_snr=3.0, within="cells")
+    assert len(whole) >= 4
+    monkeypatch.setattr(log_spots, "list_blocks", lambda size, _: list_cores(size, side))
+    cut = spots(image, labels, min_snr=3.0, within="cells")
+    pd.testing.assert_frame_equal(cut, whole, check_exact=True)
+
+
+def test_a_plateau_of_equal_maxima_is_found_alike_in_blocks(monkeypatch):
+    image = np.full((40, 40), 100.0)
+    image[18:22, 15:17] = 900
+    whole = spots(image)
+    monkeypatch.setattr(log_spots, "list_blocks", lambda size, _: list_cores(size, 5))
+    pd.testing.assert_frame_equal(spots(image), whole, check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def slide():
+    """A slide of 6 Mpx: spots 200 px apart, noise; labels in every second row of spots."""
+    image = (100 + noise((2000, 3000), 5)).astype(np.float32)
+    one = spot((21, 21), (10, 10), (2, 2), 300, 0).astype(np.float32)
+    labels = np.zeros(image.shape, np.uint32)
+    for y in range(50, 2000, 200):
+        for x in range(50, 3000, 200):
+            image[y - 10 : y + 11, x - 10 : x + 11] += one
+            labels[y - 5 : y + 5, x - 5 : x + 5] = y * 3000 + x
+    return image, labels
+
+
+class Watched:
+    """A source that remembers the largest window that was asked for."""
+
+    def __init__(self, source):
+        self.source, self.largest = source, 0
+
+    def __getattr__(self, name):
+        return getattr(self.source, name)
+
+    def channel(self, name, y, x):
+        return self.watch(self.source.channel(name, y, x))
+
+    def labels(self, task, y, x):
+        return self.watch(self.source.labels(task, y, x))
+
+    def watch(self, array):
+        self.largest = max(self.largest, array.size)
+        return array
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("from-labels", {"labels": "cells"}), ("log-spots", {"channel": "FITC", "within": "cells"})],
+)
+def test_nothing_looks_at_a_whole_slide(slide, name, options):
+    image, labels = slide
+    frame = Frame.of({"FITC": image}, {"cells": labels}, 0.1)
+    frame = replace(frame, source=Watched(frame.source))
+    table = stage.detect(frame, load_method("detect", {"name": name, **options}, "m"))
+    assert len(table) == 150
+    assert 0 < frame.source.largest <= (2048 + 40) ** 2 < image.size
+
+
+def test_spots_of_a_slide_lie_where_they_are_and_stand_out_as_in_the_whole(slide):
+    image, labels = slide
+    table = spots(image, labels, within="cells")
+    places = [(y, x) for y in range(50, 2000, 200) for x in range(50, 3000, 200)]
+    assert sorted(map(tuple, table[["y", "x"]].round().to_numpy())) == places
+    assert (table["cells_label"] == table["y"].round() * 3000 + table["x"].round()).all()
+    response = log_spots.filter_log(image, [2, 2])
+    middle = np.median(response)
+    width = 1.4826 * np.median(np.abs(response - middle))
+    expected = (response[50::200, 50::200].ravel() - middle) / width
+    # the noise is that of a sample of 4 of 6 million pixels
+    np.testing.assert_allclose(np.sort(table["snr"]), np.sort(expected), rtol=0.02)
 
 
 def half_and_half(shape):

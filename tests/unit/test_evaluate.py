@@ -60,7 +60,8 @@ def study(tmp_path):
     for image, labels in (("a", PERFECT), ("b", HALF)):
         artifact = f"labels/cells/{image}.ome.tif"
         meta = images.Meta((1, 1, 1, *labels.shape), ("x",), None, None)
-        images.write_labels(root / artifact, labels[None, None], meta, "")
+        read, shape = images.reader_of(labels[None, None]), (1, 1, *labels.shape)
+        images.write_labels(root / artifact, read, shape, meta, "")
         records.append(Record(image, "ok", "f", artifact=artifact))
         tifffile.imwrite(tmp_path / f"{image}.truth.tif", TRUTH)
     write_manifest(root / "manifests" / "segment.cells" / "b0.jsonl", records)
@@ -227,10 +228,11 @@ def test_of_a_large_image_the_part_with_the_mistakes_is_shown():
 def test_the_worst_the_middle_and_the_best_are_drawn_once():
     cases = [Case(name, 0, name, None, None, "there" if name != "x" else None) for name in "abcdefx"]  # fmt: skip
     scores = [scoring.score_image(name, TRUTH, PERFECT if k % 2 else HALF) for k, name in enumerate("abcdefx")]  # fmt: skip
-    chosen = drawing.choose_cases(cases, scores, 1)
-    assert [(place, case.image) for place, case in chosen] == [("worst", "a"), ("middle", "e"), ("best", "f")]  # fmt: skip
-    assert len(drawing.choose_cases(cases, scores, 3)) == 6
-    assert drawing.choose_cases(cases, scores, 0) == []
+    ranks = list(map(drawing.rank_of, scores))
+    chosen = drawing.choose_cases(cases, ranks, 1)
+    assert [(place, case.image) for place, case, _ in chosen] == [("worst", "a"), ("middle", "e"), ("best", "f")]  # fmt: skip
+    assert len(drawing.choose_cases(cases, ranks, 3)) == 6
+    assert drawing.choose_cases(cases, ranks, 0) == []
 
 
 def test_plots_hold_their_numbers():
@@ -256,7 +258,7 @@ def with_images(study):
     (study / "images").mkdir()
     for image in "ab":
         meta = images.Meta((1, 1, 1, *TRUTH.shape), ("DNA",), 0.5, None)
-        images.write_image(study / f"images/{image}.ome.tif", meta, np.uint16, lambda t, c, z: TRUTH * 100)  # fmt: skip
+        images.write_image(study / f"images/{image}.ome.tif", meta, np.uint16, images.reader_of(TRUTH[None, None] * 100))  # fmt: skip
 
 
 def test_pixels_are_scored(study, capsys):
@@ -384,6 +386,11 @@ def test_annotations_without_an_area_are_refused(annotated, capsys):
     assert "evaluate.cells: b has 4 annotations without an area (point)" in capsys.readouterr().err
 
 
+def test_settings_of_class_images_are_refused_for_labels(annotated, capsys):
+    assert score_task(annotated, ignore=["fold"])[0] == 2
+    assert "cells gives labels, `region` and `ignore` are for class images" in capsys.readouterr().err  # fmt: skip
+
+
 def test_nothing_to_compare_is_refused_with_the_reasons(annotated, capsys):
     study, _ = annotated
     write_manifest(study / "manifests/annotate.drawn/b0.jsonl", [Record(i, "skipped", "f", "X", "no file") for i in "abcde"])  # fmt: skip
@@ -405,8 +412,10 @@ def test_time_points_are_scored_where_they_were_annotated(annotated):
     study, _ = annotated
     movie = np.stack([PERFECT, HALF])[:, None]
     meta = images.Meta((2, 1, 1, *TRUTH.shape), ("x",), None, None)
-    images.write_labels(study / "labels/cells/a.ome.tif", movie, meta, "")
-    images.write_image(study / "images/a.ome.tif", meta, np.uint16, lambda t, c, z: TRUTH)
+    read = images.reader_of(movie)
+    images.write_labels(study / "labels/cells/a.ome.tif", read, movie.shape, meta, "")
+    pixels = images.reader_of(np.stack([TRUTH, TRUTH])[:, None])
+    images.write_image(study / "images/a.ome.tif", meta, np.uint16, pixels)
     path = study / "annotations/drawn/a.parquet"
     tables.write_table(path, tables.read_table(path).assign(t=1), fingerprint="f")
     _, out = score_task(annotated)
@@ -446,7 +455,7 @@ def test_scoring_waits_for_all_that_led_to_the_labels_and_for_nothing_else(tmp_p
     ("wrong", "message"),
     [
         ({"group": "sujbect"}, "evaluate.cells.group: the sheet has no column 'sujbect'; did you mean 'subject'?"),
-        ({"of": "cell"}, "evaluate.cells.of: there is no segment 'cell'; did you mean 'cells'?"),
+        ({"of": "cell"}, "evaluate.cells.of: there is no segment task 'cell'; did you mean 'cells'?"),
         ({"annotations": "mine"}, "evaluate.cells.annotations: there is no annotate 'mine'"),
         ({"channel": "RNA"}, "evaluate.cells.channel: there is no channel 'RNA'"),
         ({"picture": 1}, "evaluate.cells.picture: unknown key; did you mean 'pictures'?"),

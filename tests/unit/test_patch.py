@@ -12,6 +12,7 @@ from scopemill.patches import LEVELS, Patches
 from scopemill.runner import Job
 from scopemill.scaling import choose_scale, rescale
 from scopemill.settings import ConfigError, load
+from scopemill.stains import Stains
 
 rng = np.random.default_rng
 
@@ -20,8 +21,7 @@ def write(path, array, pixel_size_um=0.5, rgb=False, names=None):
     """(T, C, Z, Y, X) -> image artifact."""
     names = names or tuple(f"c{i}" for i in range(array.shape[1]))
     meta = images.Meta(array.shape, names, pixel_size_um, 1.0, rgb, "upstream")
-    colour = lambda t, c, z: np.moveaxis(array[t, :, z], 0, -1)  # noqa: E731
-    images.write_image(path, meta, array.dtype, colour if rgb else lambda t, c, z: array[t, c, z])
+    images.write_image(path, meta, array.dtype, images.reader_of(array, rgb))
 
 
 @pytest.fixture
@@ -234,3 +234,81 @@ def test_settings_that_make_no_grid_are_refused():
         load(Settings, {"patch_size_px": 64}, "patch.cells")
     with pytest.raises(ConfigError, match="patch_size_px"):
         load(Settings, {"patch_size_px": 16, "overlap_px": 0}, "patch.cells")
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory):
+    """A slide of 2300 x 2600 px with three groups of cells, and what of it was read at full size."""
+    plane = rng(0).normal(100, 3, (2300, 2600))
+    for y, x in ((200, 300), (1500, 1700), (2290, 2590)):
+        for dy in (0, -40, 40):
+            cell(plane[max(0, y - 60) : y + 60, max(0, x - 60) : x + 60], min(y, 60) + dy, min(x, 60), 8, 900)  # fmt: skip
+    path = tmp_path_factory.mktemp("slide") / "s.ome.tif"
+    write(path, as_image(plane), pixel_size_um=0.5)
+    return path, as_image(plane)[0, 0, 0]
+
+
+def cut_slide(slide, tmp_path, **settings):
+    """Facts and open store."""
+    job = Job("s", tmp_path / "s.h5", "mark", {"convert": slide[0]})
+    facts = carry(job, Settings(**{"patch_size_px": 128, "overlap_px": 16, **settings}))
+    return facts, Patches(tmp_path / "s.h5")
+
+
+def test_cells_of_a_slide_are_found_in_its_overview(slide, tmp_path):
+    facts, store = cut_slide(slide, tmp_path)
+    assert all(is_kept(store, y, x) for y, x in ((200, 300), (1500, 1700), (2290, 2590)))
+    assert not any(is_kept(store, y, x) for y, x in ((1000, 300), (200, 1800), (2200, 60)))
+    assert facts["n_patches"] < 60  # of 504
+    for (_, y, x), patch in zip(store.origins, store.read(slice(None)), strict=True):
+        whole = slide[1][y : y + 128, x : x + 128]
+        assert (patch[0, 0, : whole.shape[0], : whole.shape[1]] == whole).all()
+
+
+@pytest.mark.parametrize("pixel_size_um", [0.83, 0.35])
+def test_patches_of_a_rescaled_slide_are_parts_of_the_whole_rescaled(slide, tmp_path, pixel_size_um):  # fmt: skip
+    facts, store = cut_slide(slide, tmp_path, pixel_size_um=pixel_size_um)
+    whole = rescale(slide[1], facts["shape"][-2:]).astype(int)
+    assert all(is_kept(store, *(np.array((y, x)) * 0.5 / pixel_size_um)) for y, x in ((200, 300), (1500, 1700)))  # fmt: skip
+    for (_, y, x), patch in zip(store.origins, store.read(slice(None)), strict=True):
+        there = whole[y : y + 128, x : x + 128]
+        assert np.abs(patch[0, 0, : there.shape[0], : there.shape[1]] - there).max() <= 1
+
+
+def test_percentiles_of_a_slide_are_those_of_a_sample(slide, tmp_path):
+    _, store = cut_slide(slide, tmp_path)
+    found, whole = store.meta.percentiles[0], np.percentile(slide[1], LEVELS)
+    np.testing.assert_allclose(found[:4], whole[:4], atol=1)
+
+
+def test_of_a_slide_only_windows_are_read(slide, tmp_path, monkeypatch):
+    largest = [0]
+
+    def window(image, c, t=0, z=0, y=slice(None), x=slice(None), level=0):
+        found = unwatched(image, c, t, z, y, x, level)
+        largest[0] = max(largest[0], found.size)
+        return found
+
+    unwatched = images.Image.window
+    monkeypatch.setattr(images.Image, "window", window)
+    cut_slide(slide, tmp_path, pixel_size_um=0.7)
+    assert 0 < largest[0] < 2100**2 < slide[1].size
+
+
+def test_a_stain_is_cut_out_where_the_tissue_is(tmp_path):
+    vectors = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11))
+    stains = Stains(("hematoxylin", "eosin"), vectors, (243.0, 243.0, 243.0))
+    slide = np.full((3, 300, 400), 243, np.uint8)
+    slide[:, 100:160, 60:120] = np.array((110, 100, 170))[:, None, None]
+    meta = images.Meta((1, 3, 1, 300, 400), ("R", "G", "B"), 0.5, None, True, "up", stains=stains)
+    image = slide[None, :, None]
+    images.write_image(tmp_path / "i.ome.tif", meta, np.uint8, images.reader_of(image, rgb=True))
+    settings = Settings(channels=["hematoxylin"], patch_size_px=64, overlap_px=0)
+    facts = carry(
+        Job("i", tmp_path / "p.h5", "mark", {"convert": tmp_path / "i.ome.tif"}), settings
+    )
+    store = Patches(tmp_path / "p.h5")
+    assert store.meta.channel_names == ("hematoxylin",) and is_kept(store, 130, 90)
+    assert 0 < facts["n_patches"] < 12
+    patches = store.read(slice(None))
+    assert patches.dtype == np.float32 and patches.max() > 0.3 and abs(np.median(patches)) < 0.05

@@ -63,6 +63,39 @@ def test_an_object_that_the_reduction_lost_is_not_outlined():
     assert picture[0, 0].tolist() == [1, 0, 0] and not picture[..., 1].any()
 
 
+def test_a_number_of_millions_needs_no_table_of_millions():
+    labels = np.array([[0, 4294967295]], np.uint32)
+    picture = np.zeros((1, 2, 3), np.float32)
+    pictures.draw_outlines(picture, labels, {4294967295: "#ff0000"}, "#ffffff")
+    assert picture[0].tolist() == [[0, 0, 0], [1, 0, 0]]
+
+
+def test_reducing_keeps_every_object_that_is_alone_in_its_pixel():
+    labels = np.zeros((9, 8), np.uint32)
+    labels[0, 3], labels[8, 7], labels[5, 1], labels[4, 0] = 5, 2, 1, 9
+    assert pictures.fit_objects(labels, 0.5).tolist() == [[0, 5, 0, 0], [0, 0, 0, 0], [9, 0, 0, 0], [0, 0, 0, 2]]  # fmt: skip
+
+
+def test_a_tint_lets_the_picture_through():
+    picture = np.full((1, 3, 3), 0.5, np.float32)
+    pictures.tint(picture, np.array([[0, 1, 2]]), {1: "#ff0000"}, opacity=0.5)
+    assert picture[0].tolist() == [[0.5, 0.5, 0.5], [0.75, 0.25, 0.25], [0.5, 0.5, 0.5]]
+
+
+def test_dots_are_single_pixels_and_stay_in_the_picture():
+    picture = Image.new("RGB", (4, 3))
+    pictures.draw_dots(picture, np.array([[1.2, 2.4], [9.0, -3.0]]), "#ff0000")
+    assert np.argwhere(np.asarray(picture)[..., 0] == 255).tolist() == [[1, 2], [2, 0]]
+
+
+def test_a_box_has_its_border_on_its_corners_and_a_tag():
+    picture = Image.new("RGB", (60, 50))
+    pictures.draw_box(picture, (5, 10, 44, 55), "1", "#ff0000")
+    red = np.argwhere((np.asarray(picture) == [255, 0, 0]).all(-1))
+    assert red.min(0).tolist() == [5, 10] and red.max(0).tolist() == [44, 55]
+    assert (np.asarray(picture) == 255).all(-1).any()
+
+
 def test_an_image_without_objects_has_no_outlines():
     picture = np.zeros((2, 2, 3), np.float32)
     pictures.draw_outlines(picture, np.zeros((2, 2), np.uint32), {}, "#ffffff")

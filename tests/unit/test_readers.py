@@ -458,6 +458,27 @@ def test_strips_of_any_height(tmp_path, rows):
         np.testing.assert_array_equal(raw.read(z=3), STACK[3])
 
 
+def test_rows_of_plain_strips_are_read_without_the_rest(tmp_path, monkeypatch):
+    data = np.arange(2 * 4 * 400 * 50, dtype=">u2").reshape(2, 4, 400, 50)
+    for axes, planar in (("TZYX", None), ("TCYX", "separate")):
+        photometric = "rgb" if planar else "minisblack"
+        path = write(tmp_path / "a.tif", data[:, : 3 if planar else 4], metadata={"axes": axes}, photometric=photometric, planarconfig=planar, byteorder=">")  # fmt: skip
+        with open_raw(path) as raw:
+            monkeypatch.setattr(raw._pixels, "_decoded", None)  # would read a strip whole
+            for t, k in ((1, 2), (0, 1)):
+                found = raw.read(t, **{"c" if planar else "z": k}, y=slice(390, 400), x=slice(3, 9))
+                np.testing.assert_array_equal(found, data[t, k, 390:400, 3:9])
+
+
+def test_strips_that_do_not_follow_each_other_are_put_together(tmp_path):
+    path = write(tmp_path / "a.tif", STACK[0], rowsperstrip=10, metadata=None)
+    with tifffile.TiffFile(path) as tif:
+        offsets = list(tif.pages[0].dataoffsets)
+    patch_tag(path, 273, [offsets[1], offsets[0], *offsets[2:]])
+    swapped = np.concatenate([STACK[0, 10:20], STACK[0, :10], STACK[0, 20:]])
+    np.testing.assert_array_equal(planes(path)[0, 0, 0], swapped)
+
+
 # ---- TIFF pixels
 
 

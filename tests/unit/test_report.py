@@ -7,13 +7,14 @@ from PIL import Image
 
 from scopemill import manifests, tables
 from scopemill.manifests import Record
-from scopemill.report import plots, stage
+from scopemill.report import plots, region_plots, seams, stage
 
 EVIL = "<script>alert(1)</script>"
 AWKWARD = "a_$x^2$ <b> & \"c\" 'd' €µ"
 VALUES = {
     "study": "s", "version": "1", "date": "today", "counts": {"all": 2, "ok": 1, "quarantined": 1, "skipped": 0},
     "quarantine": [], "figures": [], "comparison": [], "fits": [], "summary": [], "gallery": [], "timing": [], "notes": [],
+    "regions": [], "n_regions": 0, "region_figures": [], "seams": [],
 }  # fmt: skip
 
 
@@ -33,7 +34,17 @@ def test_numbers_have_four_digits(value, text):
     assert stage.format_number(value) == text
 
 
-ROW = {"group": "g", "object": "o", "class": "c", "quantity": "q", "value": 1.0, "low": 0.5, "high": 2.0, "interval": "i", "n_images": 1, "n_objects": 2}  # fmt: skip
+ROW = {"group": "g", "object": "o", "region_of": "r", "region": "A", "class": "c", "quantity": "q", "value": 1.0, "low": 0.5, "high": 2.0, "interval": "i", "n_images": 1, "n_objects": 2}  # fmt: skip
+
+REGION = {
+    "image": "i", "object": "o", "t": 0, "region_of": "r", "region": "A", "class": "c", "area_mm2": float("nan"), "area_px": 4,
+    "fraction": 0.5, "fraction_low": 0.4, "fraction_high": 0.6, "n_tiles": 9, "n": 3, "density_per_mm2": 1.5,
+    "density_per_mm2_low": 1.0, "density_per_mm2_high": 2.0, "mean_distance_um": 7.0,
+}  # fmt: skip
+SEAM = {
+    "task": "segment.cells", "image": "i", "passed": True, "limit": 0.05, "border_objects": 12, "interior_objects": 340,
+    "density_ratio": 1.02, "area_ratio": 0.99, "foreground_disagreement": 0.004, "object_f1": 0.998, "windows": 1,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -44,7 +55,10 @@ ROW = {"group": "g", "object": "o", "class": "c", "quantity": "q", "value": 1.0,
         {"quarantine": [{"image": EVIL, "status": EVIL, "code": EVIL, "message": EVIL}]},
         {"figures": [{"title": EVIL, "svg": "<svg></svg>"}]},
         {"comparison": [{"column": EVIL, "n_images": 1, "expected": 1.0, "measured": 1.0, "difference": 0.0}]},
-        *({"summary": [{**ROW, key: EVIL}]} for key in ("group", "object", "class", "quantity", "interval")),
+        *({"summary": [{**ROW, key: EVIL}]} for key in ("group", "object", "region", "class", "quantity", "interval")),
+        *({"regions": [{**REGION, key: EVIL}]} for key in ("image", "object", "region_of", "region", "class")),
+        {"region_figures": [{"title": EVIL, "svg": "<svg></svg>"}], "regions": [REGION]},
+        *({"seams": [{**SEAM, key: EVIL}]} for key in ("image", "task")),
         {"gallery": [{"image": EVIL, "group": EVIL, "data": ""}]},
         {"gallery": [{"image": '" onload="alert(1)', "group": "g", "data": ""}]},
         {"timing": [{"task": EVIL, "ok": 1, "other": 0, "seconds": 1.0, "per_image": 1.0, "slowest": 1.0}]},
@@ -55,6 +69,11 @@ def test_nothing_from_a_file_can_run(values):
     assert "<script>alert" not in page and '" onload="' not in page
     assert "alert(1)" in page  # it is shown, as text
     assert page.count("<script>") == 1
+
+
+@pytest.mark.parametrize(("value", "text"), [(123456.0, "123456"), (3, "3"), (np.nan, "-")])
+def test_counts_have_all_their_digits(value, text):
+    assert stage.format_count(value) == text
 
 
 def test_a_forgotten_value_is_an_error():
@@ -87,7 +106,7 @@ IMAGES = pd.DataFrame(
 SUMMARY = pd.DataFrame([{**ROW, "group": AWKWARD, "object": "cells", "class": EVIL, "quantity": "fraction", "value": 0.5, "low": 0.4, "high": 0.7}])  # fmt: skip
 FITS = pd.DataFrame([{"object": "cells", "y": AWKWARD, "x": "dose", "n_images": 4, "bottom": 1.0, "top": 2.0, "ec50": 3.0, "slope": 1.0, "ec50_low": 2.0, "ec50_high": 4.0}])  # fmt: skip
 COMPARISON = pd.DataFrame({"column": "n_cells", "image": ["i1"], "expected": [5], "measured": [6]})
-ALL = stage.Tables(OBJECTS, IMAGES, SUMMARY, pd.DataFrame(), FITS, COMPARISON)
+ALL = stage.Tables(OBJECTS, IMAGES, SUMMARY, pd.DataFrame(), FITS, COMPARISON, pd.DataFrame())
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +155,7 @@ def test_plots_are_chosen_or_sensible(columns, chosen):
 
 
 def test_an_image_without_objects_breaks_no_plot():
-    empty = stage.Tables(OBJECTS[:0], IMAGES, SUMMARY[:0], pd.DataFrame(), pd.DataFrame(), pd.DataFrame())  # fmt: skip
+    empty = stage.Tables(OBJECTS[:0], IMAGES, SUMMARY[:0], *[pd.DataFrame()] * 4)  # fmt: skip
     assert list(plots.make_figures(empty, stage.Settings())) == []
 
 
@@ -191,3 +210,108 @@ def test_a_large_gallery_shows_every_nth_image(tmp_path):
     (tmp_path / "qc" / "i3.png").unlink()
     shown = stage.make_gallery(tmp_path, images, stage.Settings(max_thumbnails=3))
     assert [one["image"] for one in shown] == ["i0", "i4", "i7"]
+
+
+def test_without_regions_or_seams_there_is_no_such_section():
+    page = stage.render(**VALUES)
+    assert 'id="regions"' not in page and 'id="seams"' not in page
+    page = stage.render(**(VALUES | {"regions": [REGION], "n_regions": 1, "seams": [SEAM]}))
+    assert 'href="#regions"' in page and 'href="#seams"' in page
+
+
+def test_a_region_is_a_line_of_the_page():
+    page = stage.render(**(VALUES | {"regions": [REGION], "n_regions": 500}))
+    assert "<td>r: A</td><td>c</td><td>4 px</td><td>0.5</td><td>0.4 to 0.6</td><td>3</td>" in page
+    assert "The first 1 of 500 rows" in page
+    whole = {**REGION, "region_of": "", "region": "", "class": "", "area_mm2": 0.25}
+    page = stage.render(**(VALUES | {"regions": [whole], "n_regions": 1}))
+    assert "<td>whole image</td><td>all</td><td>0.25</td>" in page and "All rows" in page
+
+
+def seam_records(**facts):
+    return [("segment.cells", Record(image, "ok", "f", facts={"seams": {"passed": True, **one}})) for image, one in facts.items()]  # fmt: skip
+
+
+def test_the_worst_seams_come_first_and_flagged_ones_before_all():
+    others = [
+        ("segment.x", Record("e", "ok", "f", facts={"n_objects": 3})),
+        ("segment.x", Record("f", "skipped", "f")),
+    ]
+    found = seam_records(
+        a={"foreground_disagreement": 0.01, "object_f1": 0.999},
+        b={"foreground_disagreement": 0.001, "object_f1": 0.97},
+        c={"foreground_disagreement": 0.0, "passed": False},
+        d={},
+    )
+    rows = seams.list_seams([*found, *others])
+    assert [row["image"] for row in rows] == ["c", "b", "a", "d"]
+    assert np.isnan(rows[0]["object_f1"]) and np.isnan(rows[3]["density_ratio"])
+
+
+def test_flagged_images_are_marked():
+    page = stage.render(**(VALUES | {"seams": [{**SEAM, "passed": False}, SEAM]}))
+    assert page.count('<tr class="flagged"><td>i</td>') == 1
+    assert "1 of 2 are beyond the limit: look at them" in page
+    assert "0 of 1 are beyond the limit." in stage.render(**(VALUES | {"seams": [SEAM]}))
+
+
+def regions_of(images="ab"):
+    """Half air and half tissue, of the whole image and of a region, and cells of a region."""
+    rows = []
+    for image in images:
+        for region_of, region in (("", ""), ("drawn", EVIL)):
+            rows += [
+                {
+                    **REGION,
+                    "image": image,
+                    "object": "lung",
+                    "region_of": region_of,
+                    "region": region,
+                    "class": name,
+                }
+                for name in ("air", "tissue")
+            ]
+        rows.append({**REGION, "image": image, "object": "cells", "fraction": np.nan})
+    return pd.DataFrame(rows)  # fmt: skip
+
+
+def test_regions_are_drawn_as_shares_and_densities():
+    summary = pd.DataFrame(
+        [{**ROW, "object": "lung", "quantity": f"fraction_{name}", "region_of": np.nan, "region": np.nan, "class": name} for name in ("air", "tissue")]
+        + [{**ROW, "object": "cells", "quantity": "density_per_mm2", "region": name, "class": np.nan} for name in (EVIL, AWKWARD)]
+    )  # fmt: skip
+    found = list(region_plots.make_figures(regions_of(), summary))
+    assert [figure["title"] for figure in found] == [
+        "lung: share of each class in each image",
+        "lung: share of each class, with 95 % intervals",
+        "lung: share of each class in each region of drawn, all images together",
+        "cells: number per mm2 in each region of r, with 95 % intervals",
+    ]
+    assert not any("<script" in figure["svg"] for figure in found)
+
+
+def test_shares_of_many_images_are_drawn_by_group_only():
+    summary = pd.DataFrame([{**ROW, "object": "lung", "quantity": "fraction_air", "region_of": "", "class": "air"}])  # fmt: skip
+    many = regions_of([f"i{n}" for n in range(99)])
+    titles = [figure["title"] for figure in region_plots.make_figures(many, summary)]
+    assert titles[0] == "lung: share of each class, with 95 % intervals"
+
+
+def test_shares_fill_the_bar():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    table = regions_of("a").query("region_of == ''").assign(area_px=[30, 10])
+    region_plots.draw_shares(axes, table, "image")
+    assert [(bar.get_y(), bar.get_height()) for bar in axes.patches] == [(0, 0.75), (0.75, 0.25)]
+
+
+def test_a_page_of_a_study_with_seams_says_so(study):
+    root, sheet = study
+    (_, record), = seam_records(a={"foreground_disagreement": 0.4, "passed": False, "limit": 0.05})  # fmt: skip
+    manifests.write_manifest(root / "manifests" / "segment.cells" / "b0000.jsonl", [record])
+    tables.write_csv(root / "regions.csv", regions_of("a"))
+    stage.run(stage.Settings(tasks=("segment.cells",)), root / "report.html", sheet, 50)
+    page = (root / "report.html").read_text()
+    assert "beyond the limit</td><td>-</td>" in page and "<td>0.4</td>" in page
+    assert "drawn: &lt;script&gt;" in page and 'href="regions.csv"' in page

@@ -19,8 +19,10 @@ def folder(tmp_path):
     meta = images.Meta(pixels.shape, ("DNA",), 0.5, 1.0)
     (tmp_path / "images").mkdir()
     (tmp_path / "labels" / "cells").mkdir(parents=True)
-    images.write_image(tmp_path / "images" / "001.ome.tif", meta, pixels.dtype, lambda t, c, z: pixels[t, c, z])  # fmt: skip
-    images.write_labels(tmp_path / "labels" / "cells" / "001.ome.tif", pixels[:, 0, :1], meta, "")
+    images.write_image(tmp_path / "images" / "001.ome.tif", meta, pixels.dtype, images.reader_of(pixels))  # fmt: skip
+    labels = pixels[:, 0, :1]
+    path = tmp_path / "labels" / "cells" / "001.ome.tif"
+    images.write_labels(path, images.reader_of(labels), labels.shape, meta, "")
     return tmp_path
 
 

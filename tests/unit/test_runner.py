@@ -1,13 +1,15 @@
 """The runner: what is done is kept, what is damaged or outdated is made again, one bad image stops nobody."""
 
 import errno
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from scopemill import manifests, tables
+from scopemill import manifests, tables, usage
 from scopemill.errors import DataError, Skip
 from scopemill.manifests import Record
 from scopemill.runner import Batch, run_batch
@@ -72,6 +74,10 @@ def made_by(batch, **changes):
     return "".join(calls)
 
 
+def can_forget():
+    return os.access(usage.CLEAR, os.W_OK)
+
+
 def leftovers(batch):
     return list(batch.root.rglob(".tmp-*"))
 
@@ -95,6 +101,21 @@ def test_a_stage_sees_paths_of_what_was_made_before(batch):
 def test_artifact_and_record_have_one_fingerprint(batch):
     (first, *_) = run_batch(batch)
     assert tables.read_statement(artifact(batch, "a"))["fingerprint"] == first.fingerprint
+
+
+def test_a_record_says_what_each_image_cost(batch):
+    large = {"b": 200_000_000}  # bytes
+
+    def carry(job, own, method):
+        np.ones(large.get(job.image, 1), np.uint8).sum()
+        return Stage.carry(batch.stage, job, own, method)
+
+    batch.stage.carry = carry
+    a, b, c = run_batch(batch)
+    assert all(0 < one.cpu_seconds <= one.seconds + 0.5 for one in (a, b, c))
+    assert b.peak_memory_mb > a.peak_memory_mb + 100
+    # where the system lets a process forget its peak
+    assert c.peak_memory_mb < b.peak_memory_mb - 100 or not can_forget()
 
 
 def test_a_second_run_makes_nothing(batch):

@@ -94,7 +94,7 @@ def test_an_unknown_channel_is_refused_with_the_nearest_one(complaint):
 
 def test_an_unknown_segment_task_is_refused_with_the_nearest_one(complaint):
     assert complaint(detect={"cells": {"method": {"labels": "cels"}}}) == [
-        "detect.cells.labels: there is no segment 'cels'; did you mean 'cells'?"
+        "detect.cells.labels: there is no segment task that gives labels 'cels'; did you mean 'cells'?"
     ]
 
 

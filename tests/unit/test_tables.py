@@ -84,3 +84,9 @@ def test_cells_that_are_all_numbers_become_numbers(cells, expected):
 )
 def test_cells_that_may_be_names_stay_text(cells, name):
     assert tables.to_numbers(pd.Series(cells, name=name)).tolist() == cells
+
+
+def test_only_the_wanted_columns_are_read(tmp_path):
+    tables.write_table(tmp_path / "t.parquet", pd.DataFrame({"t": [0], "y": [1.5], "z_label": [3]}), a=1)  # fmt: skip
+    found = tables.read_table(tmp_path / "t.parquet", lambda name: name != "y")
+    assert found.to_dict("list") == {"t": [0], "z_label": [3]} and found.attrs == {"a": 1}

@@ -387,3 +387,19 @@ def test_the_card_is_read_by_people():
     assert "- split: how groups of subject, images (test 6, train 14)" in lines
     assert "- notes: starts from a model" in lines and "- steps: 500" in lines
     assert "hidden" not in "".join(lines)
+
+
+def test_thresholds_are_tuned_where_that_helps():
+    from types import SimpleNamespace
+
+    from scopemill.train.tuning_semantic import tune_thresholds
+
+    names = ["background", "a"]
+    truth = np.array([[0, 0, 1, 1, 1, 1]])
+    a = np.array([[0.1, 0.2, 0.35, 0.4, 0.45, 0.9]])
+    timid = SimpleNamespace(truth=truth, maps=np.stack([1 - a, a]).astype(np.float16))
+    # a is chosen where 0.5 p / 0.3 > 1 - p, so from 0.375 on; 0.2: from 0.286 on
+    assert tune_thresholds([timid], names) == {"a": 0.2}
+    sure = SimpleNamespace(truth=truth, maps=np.stack([1 - truth, truth]).astype(np.float16))
+    assert tune_thresholds([sure], names) == {}
+    assert tune_thresholds([], names) == {}

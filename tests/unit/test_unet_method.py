@@ -8,7 +8,7 @@ import torch
 
 from scopemill import images
 from scopemill.errors import DataError
-from scopemill.frames import open_frames
+from scopemill.frames import Frame, open_frames
 from scopemill.instances import Settings as InstanceSettings
 from scopemill.instances import find_instances
 from scopemill.models.description import Channel, Description
@@ -19,6 +19,7 @@ from scopemill.runner import Job
 from scopemill.scaling import take_nearest
 from scopemill.segment import stage
 from scopemill.segment.methods import unet
+from scopemill.segment.sources import Known
 from scopemill.settings import ConfigError, Method, load_method
 
 
@@ -77,9 +78,7 @@ def run(tmp_path):
         save_model(tmp_path / "model", threshold_network(dims, n_channels), description)
         names = tuple(f"c{i}" for i in range(image.shape[1]))
         meta = images.Meta(image.shape, names, pixel_size_um, 1.0, False, "")
-        images.write_image(
-            tmp_path / "i.ome.tif", meta, image.dtype, lambda t, c, z: image[t, c, z]
-        )
+        images.write_image(tmp_path / "i.ome.tif", meta, image.dtype, images.reader_of(image))
         inputs = {"convert": tmp_path / "i.ome.tif"}
         cut = patch.Settings(**{"patch_size_px": 64, "overlap_px": 32, **(patches or {})})
         patch.carry(Job("i", tmp_path / "p.h5", "", inputs), cut)
@@ -287,8 +286,6 @@ def test_objects_are_brought_to_the_size_that_the_model_knows_and_back(
 
 
 def test_the_size_of_objects_is_estimated_and_said():
-    import types
-
     from scopemill.models.predict import prepare
     from scopemill.models.whole import Ready, estimate_diameter
 
@@ -297,8 +294,9 @@ def test_the_size_of_objects_is_estimated_and_said():
     ready = Ready(prepare(threshold_network(), torch.device("cpu")), describe(object_diameter_px=38.0), torch.device("cpu"))  # fmt: skip
     assert estimate_diameter(ready, scaled, InstanceSettings()) == pytest.approx(19, rel=0.15)
     notes = []
-    frame = types.SimpleNamespace(meta=types.SimpleNamespace(pixel_size_um=None), note=notes.append)
-    zoom = unet.choose_zoom(frame, unet.Settings(model="m", channels=["c0"]), ready, scaled, InstanceSettings())  # fmt: skip
+    frame = Frame.of({"c0": image}, note=notes.append)
+    known = Known(((100, 100, 100, 1100, 1100),))
+    zoom = unet.choose_zoom(frame, unet.Settings(model="m", channels=["c0"]), ready, known)
     assert zoom == pytest.approx(2, rel=0.15)
     assert notes == [f"objects were taken to be {38 / zoom:.0f} pixels wide (estimated)"]
 

@@ -13,7 +13,7 @@ rule annotate:
         "<benchmarks>/annotate.{task}/{batch}.tsv"
     resources:
         mem_mb=memory_mb("annotate"),
-        runtime=minutes,
+        runtime=minutes("annotate"),
     params:
         settings=settings("annotate"),
         code=code("annotate"),

@@ -14,7 +14,7 @@ rule classify:
     resources:
         **on_gpu("classify"),
         mem_mb=memory_mb("classify"),
-        runtime=minutes,
+        runtime=minutes("classify"),
         device=STUDY.config.device,
     params:
         settings=settings("classify"),

@@ -4,11 +4,13 @@ import json
 import re
 import sys
 from dataclasses import asdict, replace
+from math import ceil
 from pathlib import Path
 
 from scopemill.annotations.source import source_state
 from scopemill.config import read_config
 from scopemill.containers import image_for
+from scopemill.forecast.forecaster import Forecaster
 from scopemill.manifests import digest, repairs
 from scopemill.provenance import task_code_hash
 from scopemill.settings import ConfigError
@@ -19,9 +21,11 @@ try:
     # Snakemake itself lets a key stand twice, and takes the last
     read_config(Path(workflow.configfiles[-1]))
     STUDY = load_study(config, Path(workflow.configfiles[-1]))
+    FORECAST = Forecaster.of_rules(STUDY)
 except ConfigError as error:
     sys.exit(f"\n{error}\n")
 
+LEAST_MB = 1000  # of a job; what small images need is hard to tell and cheap to have
 CONTAINER = image_for(Path(workflow.basedir), STUDY.config.device)
 
 
@@ -101,10 +105,7 @@ def sheet_rows(wildcards):
 
 def uses_gpu(rule, wildcards):
     """Whether the task's method runs on a GPU where there is one, and the config lets it."""
-    method = task_of(rule, wildcards).method
-    return STUDY.config.device != "cpu" and getattr(
-        getattr(method, "module", None), "USES_GPU", False
-    )
+    return FORECAST.uses_gpu(task_of(rule, wildcards))
 
 
 def on_gpu(rule):
@@ -126,25 +127,31 @@ def threads_of(rule):
     return lambda wildcards: 4 if uses_gpu(rule, wildcards) else 1
 
 
-def batch_bytes(wildcards):
-    """Sizes of the batch's raw files, those that are there."""
-    paths = [Path(row.path) for row in STUDY.batches[wildcards.batch]]
-    return [path.stat().st_size for path in paths if path.is_file()]
-
-
 def memory_mb(rule):
-    """Room for the batch's largest raw file, decoded several times over; more with each attempt."""
+    """Room for the batch's hungriest image, as `scopemill plan` forecasts it; more with each attempt."""
 
     def memory_of(wildcards, attempt):
-        base = 4000 if uses_gpu(rule, wildcards) else 1000
-        return int(attempt * (base + 8 * max(batch_bytes(wildcards), default=0) / 1e6))
+        key = task_of(rule, wildcards).key
+        needed = FORECAST.job_memory_mb(key, wildcards.batch)
+        return attempt * max(LEAST_MB, round_up(needed, 100))
 
     return memory_of
 
 
-def minutes(wildcards, attempt):
-    """An hour and ten minutes a gigabyte of raw files; more with each attempt."""
-    return int(attempt * (60 + 10 * sum(batch_bytes(wildcards)) / 1e9))
+def minutes(rule):
+    """An hour, and three times the CPU time that `scopemill plan` forecasts; more with each attempt."""
+
+    def minutes_of(wildcards, attempt):
+        key = task_of(rule, wildcards).key
+        seconds = 3 * FORECAST.job_seconds(key, wildcards.batch)
+        return attempt * (60 + round_up(seconds / 60, 10))
+
+    return minutes_of
+
+
+def round_up(number, step):
+    """The next multiple, so that one job's estimate is the next one's."""
+    return step * ceil(number / step)
 
 
 def study_memory_mb(wildcards, attempt):

@@ -11,7 +11,7 @@ rule convert:
         "<benchmarks>/convert/{batch}.tsv"
     resources:
         mem_mb=memory_mb("convert"),
-        runtime=minutes,
+        runtime=minutes("convert"),
     params:
         settings=settings("convert"),
         code=code("convert"),

@@ -12,7 +12,7 @@ rule detect:
         "<benchmarks>/detect.{task}/{batch}.tsv"
     resources:
         mem_mb=memory_mb("detect"),
-        runtime=minutes,
+        runtime=minutes("detect"),
     params:
         settings=settings("detect"),
         code=code("detect"),

@@ -12,7 +12,7 @@ rule patch:
         "<benchmarks>/patch.{task}/{batch}.tsv"
     resources:
         mem_mb=memory_mb("patch"),
-        runtime=minutes,
+        runtime=minutes("patch"),
     params:
         settings=settings("patch"),
         code=code("patch"),

@@ -13,7 +13,7 @@ rule quantify:
         "<benchmarks>/quantify.{task}/{batch}.tsv"
     resources:
         mem_mb=memory_mb("quantify"),
-        runtime=minutes,
+        runtime=minutes("quantify"),
     params:
         settings=settings("quantify"),
         code=code("quantify"),

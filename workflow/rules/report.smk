@@ -12,7 +12,7 @@ rule qc:
         "<benchmarks>/qc/{batch}.tsv"
     resources:
         mem_mb=memory_mb("qc"),
-        runtime=minutes,
+        runtime=minutes("qc"),
     params:
         settings=settings("qc"),
         code=code("qc"),

@@ -14,7 +14,7 @@ rule segment:
     resources:
         **on_gpu("segment"),
         mem_mb=memory_mb("segment"),
-        runtime=minutes,
+        runtime=minutes("segment"),
         device=STUDY.config.device,
     params:
         settings=settings("segment"),

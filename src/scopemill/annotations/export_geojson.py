@@ -1,18 +1,15 @@
-"""Write GeoJSON that QuPath opens: one feature an object, written one by one; packed when the path ends in .gz."""
+"""Write GeoJSON that QuPath opens: one feature an object, written in parts; packed when the path ends in .gz."""
 
 import colorsys
-import gzip
-import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..manifests import replacing
+from .collection import write_collection
 from .formats.geojson import name_class
 from .outlines import trace
 from .raster import outline_of, unpack_row
@@ -21,29 +18,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def write_geojson(path: Path, table: "pd.DataFrame") -> None:
     """Write a table; masks become outlines along the edges of their pixels, those with depth one a plane.
 
     The same table gives the same bytes.
     """
-    with replacing(Path(path)) as temporary, open_text(temporary, Path(path).suffix == ".gz") as file:  # fmt: skip
-        file.write('{"type":"FeatureCollection","features":[')
-        for number, feature in enumerate(make_features(table)):
-            file.write(("," if number else "") + "\n" + json.dumps(feature, ensure_ascii=False))
-        file.write("\n]}\n")
+    write_collection(Path(path), (feature.encode() for feature in make_features(table)))
 
 
-@contextmanager
-def open_text(path: Path, packed: bool) -> Iterator[io.TextIOBase]:
-    """UTF-8 text, packed without name and time, which would make equal content differ."""
-    with path.open("wb") as plain:
-        binary = gzip.GzipFile("", "wb", fileobj=plain, mtime=0) if packed else plain
-        with io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as text:
-            yield text
-
-
-def make_features(table: "pd.DataFrame") -> Iterator[dict[str, Any]]:
-    """Features of all rows; points that one MultiPoint held are put together again."""
+def make_features(table: "pd.DataFrame") -> Iterator[str]:
+    """JSON of the features of all rows; points that one MultiPoint held are put together again."""
     import shapely
 
     rows = table.rename(columns={"class": "class_"}).itertuples(index=False)
@@ -77,8 +64,8 @@ def list_shapes(row: Any) -> Iterable[tuple[Any, int]]:
     ]
 
 
-def make_feature(row: Any, shape: Any, z: int | None = None) -> dict[str, Any]:
-    """One feature, with everything that GeoJSON said of the object before."""
+def make_feature(row: Any, shape: Any, z: int | None = None) -> str:
+    """JSON of one feature, with everything that GeoJSON said of the object before."""
     import shapely
 
     kept = json.loads(row.properties).get("geojson", {})
@@ -92,12 +79,17 @@ def make_feature(row: Any, shape: Any, z: int | None = None) -> dict[str, Any]:
         properties.pop("classification", None)
     if not np.isnan(row.score):
         properties["measurements"] = add_score(properties.get("measurements"), float(row.score))
-    geometry = {**json.loads(shapely.to_geojson(shape)), **kept.get("geometry", {})}
+    beside = dict(kept.get("geometry", {}))
     z = row.z if z is None else z
     if z >= 0 or row.t >= 0:
-        channel = kept.get("geometry", {}).get("plane", {}).get("c", -1)
-        geometry["plane"] = {"c": channel, "z": max(int(z), 0), "t": max(int(row.t), 0)}
-    return {"type": "Feature", **kept.get("feature", {}), "geometry": geometry, "properties": properties}  # fmt: skip
+        channel = beside.get("plane", {}).get("c", -1)
+        beside["plane"] = {"c": channel, "z": max(int(z), 0), "t": max(int(row.t), 0)}
+    # coordinates are many: they are not taken apart again
+    geometry = shapely.to_geojson(shape)
+    if beside:
+        geometry = f"{geometry[:-1]},{ENCODE(beside)[1:]}"
+    start = ENCODE({"type": "Feature", **kept.get("feature", {})})[:-1]
+    return f'{start},"geometry":{geometry},"properties":{ENCODE(properties)}}}'
 
 
 def add_score(measurements: Any, score: float) -> Any:

@@ -2,6 +2,7 @@
 
 A pixel belongs to an outline that holds its centre; a centre on the outline belongs to it where the inside is to the
 right or below (as Java2D, and so QuPath and ImageJ, fill), so that neighbours share no pixel and leave none out.
+A slide is drawn window by window; windows put together are the image drawn at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,10 +17,15 @@ if TYPE_CHECKING:
 
 MAX_CLASSES = 255
 WITH_AREA = ("mask", "polygon", "box")
+Window = tuple[slice, slice]  # y, x in pixels of the image
 
 
-def to_labels(table: "pd.DataFrame", shape: tuple[int, ...]) -> np.ndarray:
+def to_labels(
+    table: "pd.DataFrame", shape: tuple[int, ...], window: Window | None = None
+) -> np.ndarray:
     """One time point's rows -> uint32 labels (Y, X) or (Z, Y, X); parts outside the image are cut off.
+
+    `shape` is that of the image; with a `window` (y, x) only that part of it is drawn and given.
 
     Small objects lie over large ones, and later rows over earlier ones of their size. Points and lines have no area and
     are not drawn; `find_vanished` tells which objects have no pixel.
@@ -29,13 +35,19 @@ def to_labels(table: "pd.DataFrame", shape: tuple[int, ...]) -> np.ndarray:
     ValueError
         When the rows are of several time points, or of planes that `shape` does not have.
     """
-    labels = np.zeros(shape, np.uint32)
-    for row, where, mask in draw(table, shape):
+    window = clip_window(window, shape)
+    labels = np.zeros(size_of(window, shape), np.uint32)
+    for row, where, mask in draw(table, shape, window):
         labels[where][mask] = row.label
     return labels
 
 
-def to_classes(table: "pd.DataFrame", shape: tuple[int, ...], classes: Sequence[str]) -> np.ndarray:
+def to_classes(
+    table: "pd.DataFrame",
+    shape: tuple[int, ...],
+    classes: Sequence[str],
+    window: Window | None = None,
+) -> np.ndarray:
     """One time point's rows -> uint8 classes (Y, X) or (Z, Y, X): 0 where there is none, 1 for the first of `classes`.
 
     Objects of other classes are left out; otherwise drawn as by `to_labels`, with its errors.
@@ -43,8 +55,9 @@ def to_classes(table: "pd.DataFrame", shape: tuple[int, ...], classes: Sequence[
     if len(classes) > MAX_CLASSES or len(set(classes)) < len(classes):
         raise ValueError(f"{list(classes)}: name each class once, and no more than {MAX_CLASSES}")
     numbers = {name: number for number, name in enumerate(classes, 1)}
-    image = np.zeros(shape, np.uint8)
-    for row, where, mask in draw(table[table["class"].isin(numbers)], shape):
+    window = clip_window(window, shape)
+    image = np.zeros(size_of(window, shape), np.uint8)
+    for row, where, mask in draw(table[table["class"].isin(numbers)], shape, window):
         image[where][mask] = numbers[row.class_]
     return image
 
@@ -54,16 +67,36 @@ def find_vanished(table: "pd.DataFrame", labels: np.ndarray) -> list[int]:
     return sorted(set(table["label"].tolist()) - set(np.unique(labels).tolist()))
 
 
+def clip_window(window: Window | None, shape: tuple[int, ...]) -> Window:
+    """The window within an image of this shape; the whole plane when None."""
+    asked = window or (slice(None), slice(None))
+    y, x = (slice(*part.indices(size)[:2]) for part, size in zip(asked, shape[-2:], strict=True))
+    return slice(y.start, max(y.start, y.stop)), slice(x.start, max(x.start, x.stop))
+
+
+def size_of(window: Window, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of the window, all planes of it."""
+    return (*shape[:-2], *(part.stop - part.start for part in window))
+
+
+def meets(table: "pd.DataFrame", window: Window) -> np.ndarray:
+    """Which rows have a box that meets the window."""
+    y, x = window
+    low = (table["y0"] < y.stop) & (table["x0"] < x.stop)
+    return (low & (table["y1"] > y.start) & (table["x1"] > x.start)).to_numpy(bool)
+
+
 def draw(
-    table: "pd.DataFrame", shape: tuple[int, ...]
+    table: "pd.DataFrame", shape: tuple[int, ...], window: Window
 ) -> Iterator[tuple[Any, tuple[slice, ...], np.ndarray]]:
-    """Row, its place in the image and its mask there, large objects first."""
+    """Row, its place in the window and its mask there, large objects first."""
     check_frame(table, shape)
+    table = table[meets(table, window)]
     areas = measure_areas(table, shape)
     rows = list(table.rename(columns={"class": "class_"}).itertuples(index=False))
     for index in np.lexsort((np.arange(len(rows)), -areas)):
         if rows[index].kind in WITH_AREA:
-            where, mask = cover(rows[index], shape)
+            where, mask = cover(rows[index], shape, window)
             yield rows[index], where, mask
 
 
@@ -83,6 +116,7 @@ def measure_areas(table: "pd.DataFrame", shape: tuple[int, ...]) -> np.ndarray:
     import shapely
 
     areas = np.zeros(len(table))
+    table = table.reset_index(drop=True)
     kinds = table["kind"].to_numpy()
     polygons = kinds == "polygon"
     if polygons.any():
@@ -102,17 +136,18 @@ def unpack_row(row: Any) -> np.ndarray:
     return masks.unpack(row.geometry, round(row.y1 - row.y0), round(row.x1 - row.x0))
 
 
-def cover(row: Any, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], np.ndarray]:
-    """Place in an image of this shape, and which pixels there are the object's."""
-    y0, x0 = max(int(np.floor(row.y0)), 0), max(int(np.floor(row.x0)), 0)
-    y1 = max(min(int(np.ceil(row.y1)), shape[-2]), y0)
-    x1 = max(min(int(np.ceil(row.x1)), shape[-1]), x0)
+def cover(row: Any, shape: tuple[int, ...], window: Window) -> tuple[tuple[slice, ...], np.ndarray]:
+    """Place in a window of an image of this shape, and which pixels there are the object's."""
+    y, x = window
+    y0, x0 = max(int(np.floor(row.y0)), y.start), max(int(np.floor(row.x0)), x.start)
+    y1 = max(min(int(np.ceil(row.y1)), y.stop), y0)
+    x1 = max(min(int(np.ceil(row.x1)), x.stop), x0)
     if row.kind == "mask":
         top, left = round(row.y0), round(row.x0)
         mask = unpack_row(row)[..., y0 - top : y1 - top, x0 - left : x1 - left]
     else:
         mask = fill(outline_of(row), y0, x0, y1 - y0, x1 - x0)
-    plane = (slice(y0, y1), slice(x0, x1))
+    plane = (slice(y0 - y.start, y1 - y.start), slice(x0 - x.start, x1 - x.start))
     if len(shape) == 2:
         if mask.ndim == 3 and mask.shape[0] > 1:
             raise ValueError(f"object {row.label} has {mask.shape[0]} planes; give (Z, Y, X)")

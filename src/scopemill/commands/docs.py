@@ -16,7 +16,12 @@ from ..settings import find_method, method_names
 from ..tasks import BATCH_STAGES, STUDY_STAGES, WITH_TASKS
 from ._tables import nested, table
 
-GIVEN = {"tasks", "channels", "max_quarantined"}  # set by the workflow from elsewhere in the config
+GIVEN = {
+    "tasks",
+    "channels",
+    "stains",
+    "max_quarantined",
+}  # set by the workflow from elsewhere in the config
 IN_CONFIG = [stage for stage in (*BATCH_STAGES, *STUDY_STAGES) if stage != "account"] + ["train"]
 SHEET = {
     "id": "Name of the image: 1 to 64 letters, digits, - and _. Becomes file names.",
@@ -86,7 +91,9 @@ def inline(cls: type) -> dict[str, Any]:
 def stage_schema(stage: str) -> dict[str, Any]:
     """Schema of one task of a stage, with each method's own settings."""
     schema = inline(stage_module(stage).Settings)
-    for name in GIVEN & set(schema["properties"]):
+    # tasks choose their channels themselves
+    given = GIVEN - {"channels"} if stage in WITH_TASKS else GIVEN
+    for name in given & set(schema["properties"]):
         del schema["properties"][name]
         schema["required"] = [one for one in schema.get("required", []) if one != name]
     if stage == "train":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..evaluate.by_hand import KINDS, Answer, answer
-from ..evaluate.drawing import choose_cases, draw_cases
+from ..evaluate.drawing import choose_cases, draw_cases, rank_of
 from ..evaluate.output import write_lines, write_summary
 from ..evaluate.pairs import Question
 from ..settings import ConfigError, load_stage
@@ -75,7 +75,7 @@ def print_answer(question: Question, answered: Answer) -> None:
 def draw_pictures(folder: Path, answered: Answer, n: int = 3) -> None:
     """Pictures of cases, or plots."""
     folder.mkdir(parents=True, exist_ok=True)
-    draw_cases(folder, choose_cases(answered.cases, answered.scores, n), None)
+    draw_cases(folder, choose_cases(answered.cases, list(map(rank_of, answered.scores)), n), None)
     for name, svg in answered.plots.items():
         (folder / name).write_text(svg, encoding="utf-8")
     sys.stdout.write(f"pictures: {folder}\n")

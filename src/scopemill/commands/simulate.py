@@ -1,6 +1,7 @@
 """scopemill simulate: make a demo study with known truth: config.yaml, images.tsv, raw/ and truth/.
 
-Fields of cells in five channels, or with --nuclei images of crowded nuclei and their labels, to train on.
+Fields of cells in five channels, or with --nuclei images of crowded nuclei and their labels, to train on. Whole slides:
+`scopemill simulate lung STUDY` and `scopemill simulate histology STUDY`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import numpy as np
 from ..config import find_recipe, recipe_folders
 from ..simulate.crowd import Crowd, simulate_crowd
 from ..simulate.cytometry import Field, SimulatedField, simulate_field
+from . import _slides
 
 ARMS = {
     "control": {"T": (0.5, 3.0), "B": (0.5, 2.0)},
@@ -26,6 +28,8 @@ A_SUBJECT = 2  # images of crowded nuclei
 
 def main(arguments: Sequence[str]) -> int:
     """Write the demo study; the same arguments give the same files."""
+    if arguments and arguments[0] in _slides.EXAMPLES:
+        return _slides.main(arguments[1:], arguments[0])
     parser = argparse.ArgumentParser("scopemill simulate", description=__doc__)
     parser.add_argument("study", type=Path, help="folder to write")
     parser.add_argument(

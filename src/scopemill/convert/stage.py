@@ -1,18 +1,20 @@
 """Convert: raw file (any vendor) -> tiled OME-TIFF (TCZYX), channels by name, pixel size known, values checked."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
-from ..config import Channel
+from ..config import Channel, Staining
 from ..errors import DataError
 from ..images import Image, Meta, write_image
 from ..jobs import Job
-from ..readers import open_raw
+from ..readers import Raw, open_raw
 from ..settings import Method, Positive, settings
+from ..stains import Stains
+from .pieces import Pieces
+from .staining import find_stains
 
 ARTIFACT = "images/{image}.ome.tif"
 FINDS_BY_NAME = ("readers",)
@@ -24,6 +26,8 @@ class Settings:
 
     channels: dict[str, Channel]
     """The study's channels."""
+    stains: Staining | None = None
+    """What sections are stained with."""
     pixel_size_um: Positive | Literal["unknown"] | None = None
     """Pixel size for files (and sheet rows) that do not say it."""
     z_step_um: Positive | None = None
@@ -34,31 +38,6 @@ class Settings:
     """Accept images in which all pixels have one value (empty slides)."""
     max_gigapixels: Annotated[float, Field(gt=0)] = 64.0
     """Refuse files whose header claims more (all channels, planes and times together)."""
-
-
-@dataclass
-class Seen:
-    """What went by while an image was written."""
-
-    low: dict[int, float] = field(default_factory=dict)
-    high: dict[int, float] = field(default_factory=dict)
-
-    def look(self, plane: np.ndarray, channel: int, path: str) -> np.ndarray:
-        """Check a plane and let it pass.
-
-        Raises
-        ------
-        DataError
-            NONFINITE.
-        """
-        if plane.dtype.kind == "f" and not np.isfinite(plane).all():
-            n = int((~np.isfinite(plane)).sum())
-            raise DataError(
-                "NONFINITE", f"{path}: {n} NaN or infinite pixels; export it again without them"
-            )
-        self.low[channel] = min(self.low.get(channel, np.inf), float(plane.min()))
-        self.high[channel] = max(self.high.get(channel, -np.inf), float(plane.max()))
-        return plane
 
 
 def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]:
@@ -72,24 +51,23 @@ def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]
         z_step_um = float(job.row.z_step_um or 0) or settings.z_step_um or raw.z_step_um
         colour = raw.rgb and list(chosen.values()) == [0, 1, 2]
         shape = (raw.shape[0], len(chosen), *raw.shape[2:])
-        meta = Meta(shape, tuple(chosen), pixel_size_um, z_step_um, colour, job.fingerprint)
-        seen, indices = Seen(), list(chosen.values())
-
-        def plane(t: int, c: int, z: int) -> np.ndarray:
-            wanted = indices if colour else [indices[c]]
-            planes = [seen.look(raw.read(t, index, z), index, path.name) for index in wanted]
-            return np.stack(planes, axis=-1) if colour else planes[0]
-
-        write_image(job.output, meta, raw.dtype, plane)
-    flat = [name for name, index in chosen.items() if seen.low[index] == seen.high[index]]
+        stains = choose_stains(raw, settings, colour, job)
+        meta = Meta(
+            shape, tuple(chosen), pixel_size_um, z_step_um, colour, job.fingerprint, stains=stains
+        )
+        pieces = Pieces(raw, list(chosen.values()), colour)
+        write_image(job.output, meta, raw.dtype, pieces.read)
+    low, high = pieces.low, pieces.high
+    flat = [name for name, index in chosen.items() if low[index] == high[index]]
     if len(flat) == len(chosen) and not settings.allow_flat:
         raise DataError(
-            "FLAT", f"{path.name}: every pixel is {seen.low[indices[0]]:g}; was the shutter closed?"
+            "FLAT", f"{path.name}: every pixel is {min(low.values()):g}; was the shutter closed?"
         )
     return {
         "shape": shape, "dtype": str(raw.dtype), "format": raw.format, "pixel_size_um": pixel_size_um,
         "pixel_size_from": source, "z_step_um": z_step_um, "flat_channels": flat,
-        "range": {name: [seen.low[index], seen.high[index]] for name, index in chosen.items()},
+        "range": {name: [low[index], high[index]] for name, index in chosen.items()},
+        **({"stains": asdict(stains)} if stains else {}),
     }  # fmt: skip
 
 
@@ -101,6 +79,24 @@ def read_facts(path: Path) -> dict[str, Any]:
             "pixel_size_um": image.meta.pixel_size_um,
             "z_step_um": image.meta.z_step_um,
         }
+
+
+def choose_stains(raw: Raw, settings: Settings, colour: bool, job: Job) -> Stains | None:
+    """What the picture is stained with.
+
+    Raises
+    ------
+    DataError
+        CHANNELS where the artifact will hold no colours to take apart.
+    """
+    stains = find_stains(raw, settings.stains, job.notes.append)
+    if stains and not colour:
+        raise DataError(
+            "CHANNELS",
+            f"{raw.path.name}: stains are taken from all three colours; name them in `channels`, in the order "
+            "of the file (red: 0, green: 1, blue: 2)",
+        )
+    return stains
 
 
 def choose_channels(

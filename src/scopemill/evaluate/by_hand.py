@@ -13,12 +13,17 @@ from ..images import read_labels
 from ..metrics import Interval
 from ..settings import ConfigError
 from ..tables import read_table
+from .class_pairs import class_names_of, make_class_case
 from .collect import Case
 from .pairs import Pair, Question, find_pairs
+from .regions import describe_case, score_case
 from .truth import read_truth, read_truth_boxes, read_truth_points
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+TILE_PX = 512
 
 
 @dataclass(frozen=True)
@@ -85,11 +90,24 @@ def make_case(question: Question, pair: Pair) -> Case:
     """What a picture is drawn of."""
     path = question.results / "images" / f"{pair.image}.ome.tif"
     picture = path if path.is_file() and pair.artifact else None
-    return Case(pair.image, 0, pair.image, lambda: read_both(pair)[0], lambda: read_both(pair)[1], picture)  # fmt: skip
+    return Case(
+        pair.image, 0, pair.image, lambda: read_both(pair)[0], lambda: read_both(pair)[1], picture
+    )
 
 
 def score_semantic(question: Question, pairs: list[Pair]) -> Answer:
-    """Pixels with an object against pixels without."""
+    """Class images against class images or annotated classes; of labels, pixels with an object against those without."""
+    names = class_names_of(pairs)
+    if names:
+        cases = [make_class_case(pair, names) for pair in pairs]
+        scores = [score_case(case, len(names), TILE_PX) for case in cases]
+        groups = [pair.group for pair in pairs]
+        lines = [
+            describe_case(score, names, score.image, group, seed=0)
+            for score, group in zip(scores, groups, strict=True)
+        ]
+        n_true = sum(int(score.confusion[1:].sum()) for score in scores)
+        return Answer(lines, scoring.summarise_classes(scores, names, groups), n_true)
     names, scores = ("background", "objects"), []
     for pair in pairs:
         truth, found = (labels > 0 for labels in read_both(pair))

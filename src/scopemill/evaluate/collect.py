@@ -1,5 +1,6 @@
 """Collect: manifests -> cases: what was annotated and what was found in a time point of an image."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,13 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..images import Image, read_labels
+from ..images import Image
 from ..manifests import Record, read_manifests, results_root
 from ..settings import ConfigError
 from ..tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+WHOLE = slice(None)
+Read = Callable[..., np.ndarray]  # rows y, columns x; all when not given -> (Z, Y, X)
+# rows of the table, shape of the image, window (y, x) -> what is true there
+Draw = Callable[["pd.DataFrame", tuple[int, ...], tuple[slice, slice]], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -23,9 +30,10 @@ class Case:
     image: str
     t: int
     name: str  # the image, with the time point where there are several
-    truth: Callable[[], np.ndarray]
-    predicted: Callable[[], np.ndarray]
+    truth: Read
+    predicted: Read
     picture: Path | None = None  # OME-TIFF of the image; none where it was lost
+    shape: tuple[int, ...] = ()  # (Z, Y, X)
 
 
 @dataclass
@@ -39,8 +47,11 @@ class Cases:
     not_scored: dict[str, str] = field(default_factory=dict)
 
 
-def collect_cases(manifests: Sequence[Path], of: str, annotations: str) -> Cases:
-    """Cases of all images that have annotations and labels; `manifests` are of all tasks that led to the labels."""
+def collect_cases(manifests: Sequence[Path], of: str, annotations: str, draw: Draw) -> Cases:
+    """Cases of all images that have annotations and labels (or classes); `draw` makes pixels of annotations.
+
+    `manifests` are of all tasks that led to the labels.
+    """
     records = read_manifests(manifests)
     root = results_root(manifests[0])
     found, drawn = records.get(f"segment.{of}", {}), records.get(f"annotate.{annotations}", {})
@@ -56,7 +67,7 @@ def collect_cases(manifests: Sequence[Path], of: str, annotations: str) -> Cases
             # leaving a lost image out would praise a method for what it could not do
             cases.missed += [image] if lost else []
             convert = records["convert"][image]
-            cases.scored += make_cases(root, image, annotated, labels, convert)
+            cases.scored += make_cases(root, image, annotated, labels, convert, draw)
     if not cases.scored:
         reasons = "; ".join(dict.fromkeys(cases.not_scored.values()))
         raise ConfigError(
@@ -82,7 +93,7 @@ def explain(annotated: Record | None, lost: list[str]) -> str:
 
 
 def make_cases(
-    root: Path, image: str, annotated: Record, labels: Record, convert: Record
+    root: Path, image: str, annotated: Record, labels: Record, convert: Record, draw: Draw
 ) -> Iterator[Case]:
     """A case for each time point that was annotated."""
     table = read_table(root / annotated.artifact)
@@ -95,16 +106,21 @@ def make_cases(
             f"evaluate: {image} has annotations of time point {outside[0]}, there are {shape[0]}"
         )
 
-    def predicted(t: int) -> np.ndarray:
+    def predicted(t: int, y: slice = WHOLE, x: slice = WHOLE) -> np.ndarray:
         if labels.status != "ok":
-            return np.zeros(shape[1:], np.uint32)
-        return read_labels(root / labels.artifact)[t]
+            size = (len(range(*part.indices(n))) for part, n in zip((y, x), shape[2:], strict=True))
+            return np.zeros((shape[1], *size), np.uint32)
+        with Image(root / labels.artifact) as opened:
+            return opened.stack(0, t, y, x)
+
+    def truth(t: int, y: slice = WHOLE, x: slice = WHOLE) -> np.ndarray:
+        return draw_truth(image, table, t, shape[1:], (y, x), draw)
 
     for t in times:
         name = image if shape[0] == 1 else f"{image} t{t}"
         yield Case(
-            image, t, name,
-            lambda t=t: read_truth(image, table, t, shape[1:]), lambda t=t: predicted(t), path,
+            image, t, name, functools.partial(truth, t), functools.partial(predicted, t), path,
+            shape[1:],
         )  # fmt: skip
 
 
@@ -120,9 +136,16 @@ def find_shape(
     return t, z if labels.status == "ok" else 1, y, x
 
 
-def read_truth(image: str, table: "pd.DataFrame", t: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Annotations of one time point as labels (Z, Y, X)."""
-    from ..annotations.table import at_time, to_labels
+def draw_truth(
+    image: str,
+    table: "pd.DataFrame",
+    t: int,
+    shape: tuple[int, ...],
+    window: tuple[slice, slice],
+    draw: Draw,
+) -> np.ndarray:
+    """Annotations of one time point in a window, as `draw` draws them, (Z, Y, X)."""
+    from ..annotations.table import at_time
 
     rows = at_time(table, t)
     without = rows[rows["kind"].isin(["point", "line"])]
@@ -133,6 +156,7 @@ def read_truth(image: str, table: "pd.DataFrame", t: int, shape: tuple[int, ...]
         )
     flat = shape[1:] if shape[0] == 1 else shape
     try:
-        return to_labels(rows, flat).reshape(shape)
+        drawn = draw(rows, flat, window)
     except ValueError as error:
         raise ConfigError(f"evaluate: {image}: {error}") from None
+    return drawn.reshape(shape[0], *drawn.shape[-2:])

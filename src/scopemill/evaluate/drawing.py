@@ -26,25 +26,30 @@ PERCENTILES = (1.0, 99.8)
 
 
 def choose_cases(
-    cases: Sequence["Case"], scores: Sequence[Score], n: int
-) -> list[tuple[str, "Case"]]:
-    """The n best, middle and worst cases by F1 that can be drawn, none twice; the worst first."""
+    cases: Sequence["Case"], ranks: Sequence[tuple[float, ...]], n: int
+) -> list[tuple[str, "Case", int]]:
+    """The n worst, middle and best cases that can be drawn, with their numbers, none twice; a rank is low where it is bad."""
     drawable = [k for k, case in enumerate(cases) if case.picture is not None]
-    order = sorted(drawable, key=lambda k: (scores[k].at_half.f1, scores[k].mean_average_precision))
+    order = sorted(drawable, key=lambda k: ranks[k])
     worst, rest = order[:n], order[n:]
     best, rest = rest[max(0, len(rest) - n) :][::-1], rest[: max(0, len(rest) - n)]
     start = max(0, (len(rest) - n) // 2)
     named = {"worst": worst, "middle": rest[start : start + n], "best": best}
-    return [(name, cases[k]) for name, chosen in named.items() for k in chosen]
+    return [(name, cases[k], k) for name, chosen in named.items() for k in chosen]
+
+
+def rank_of(score: Score) -> tuple[float, float]:
+    """How good a label image is: by F1, then by mean average precision."""
+    return score.at_half.f1, score.mean_average_precision
 
 
 def draw_cases(
-    folder: Path, chosen: Sequence[tuple[str, "Case"]], channel: str | None
+    folder: Path, chosen: Sequence[tuple[str, "Case", int]], channel: str | None
 ) -> list[dict[str, str]]:
     """Write <image>.png for each case; what the page says of them."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    for name, case in chosen:
+    for name, case, _ in chosen:
         file = f"{case.name.replace(' ', '_')}.png"
         truth, predicted = (flatten(labels()) for labels in (case.truth, case.predicted))
         picture = draw_case(read_picture(case, channel), truth, predicted, case.name)

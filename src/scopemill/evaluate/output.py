@@ -22,8 +22,7 @@ table { border-collapse: collapse; } td, th { padding: .15em .8em; border-bottom
 td:first-child, th:first-child { text-align: left; } img { max-width: 100%; } figure { margin: 1em 0; }
 </style>
 <h1>{{ facts.of }} against {{ facts.annotations }}</h1>
-<p>{{ facts.n_images }} images, {{ facts.n_truth }} annotated objects, {{ facts.n_predicted }} found.
-Intervals: 95 %, {{ facts.n_groups }} {{ facts.group }}s drawn again 1000 times. Scopemill {{ version }}.</p>
+<p>{{ sentence }} Scopemill {{ version }}.</p>
 {% if facts.missed_images %}<p>Quarantined, all objects counted as missed: {{ facts.missed_images | join(", ") }}</p>
 {% endif %}
 {% if facts.not_scored %}<details><summary>{{ facts.not_scored | length }} images not scored</summary><ul>
@@ -35,11 +34,41 @@ Intervals: 95 %, {{ facts.n_groups }} {{ facts.group }}s drawn again 1000 times.
 <tr><td>{{ name }}</td>{% for one in value %}<td>{{ one | number }}</td>{% endfor %}</tr>
 {% endfor %}
 </table>
+{% if slides %}
+<h2>Images</h2>
+<p>Dice of each class with its 95 % interval (the image's tiles drawn again; - where there are fewer than 4), the worst image first.</p>
+<table><tr><th>image</th><th>tiles</th><th>megapixels</th>{% for name in facts.classes %}<th>{{ name }}</th>{% endfor %}</tr>
+{% for one in slides %}
+<tr><td>{{ one.name }}</td><td>{{ one.n_tiles }}</td><td>{{ one.counted_px | mega }}</td>
+{% for name in facts.classes %}<td>{{ one["dice_" ~ name] | number }} ({{ one["dice_" ~ name ~ "_low"] | number }} to {{ one["dice_" ~ name ~ "_high"] | number }})</td>{% endfor %}</tr>
+{% endfor %}
+</table>
+{% endif %}
 {% for one in pictures %}
 <figure><img src="{{ one.file | urlencode }}" alt="{{ one.image }}"><figcaption>{{ one.place }}: {{ one.image }}</figcaption></figure>
 {% endfor %}
 </html>
 """
+
+
+MAX_LISTED = 200  # images in the page's table; scores.csv has all
+
+
+def describe_labels(facts: Mapping[str, Any]) -> str:
+    """What the page says of labels."""
+    return (
+        f"{facts['n_images']} images, {facts['n_truth']} annotated objects, {facts['n_predicted']} found. "
+        f"Intervals: 95 %, {facts['n_groups']} {facts['group']}s drawn again 1000 times."
+    )
+
+
+def describe_slides(facts: Mapping[str, Any], slides: Sequence[Mapping[str, Any]]) -> str:
+    """What the page says of class images."""
+    return (
+        f"{len(slides)} images, {facts['counted_px'] / 1e6:.2f} megapixels in {len(facts['classes'])} classes; "
+        "means are over the classes, background among them. "
+        f"Intervals: 95 %, {facts['n_drawn']} {facts['drawn_again']}s drawn again 1000 times."
+    )
 
 
 def write_scores(
@@ -105,14 +134,23 @@ def write_page(
     facts: Mapping[str, Any],
     summary: Mapping[str, Interval],
     pictures: Sequence[Mapping[str, str]],
+    sentence: str,
+    slides: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """index.html with the summary and the pictures; whatever comes from files is escaped."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["number"] = lambda x: "-" if math.isnan(x) else f"{x:.3f}"
+    environment.filters["mega"] = lambda n: f"{n / 1e6:.2f}"
+    worst = sorted(slides, key=lambda one: (math.isnan(one["mean_dice"]), one["mean_dice"]))
     page = environment.from_string(PAGE).render(
-        facts=facts, summary=summary, pictures=pictures, version=__version__
+        facts=facts,
+        summary=summary,
+        pictures=pictures,
+        sentence=sentence,
+        slides=worst[:MAX_LISTED],
+        version=__version__,
     )
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

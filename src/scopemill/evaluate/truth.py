@@ -12,7 +12,8 @@ from ..settings import ConfigError
 if TYPE_CHECKING:
     import pandas as pd
 
-DRAWN = (".json", ".geojson", ".gz", ".xml", ".zip", ".roi")  # anything else is a label image
+# anything else is a label image
+DRAWN = (".json", ".geojson", ".gz", ".xml", ".zip", ".roi", ".tsv")
 
 
 def find_truth(pattern: str, row: dict[str, str]) -> Path:

@@ -1,11 +1,14 @@
 """Collect: manifests and tables of all images -> records and data frames; nothing may be lost without a word."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import tables
 from ..manifests import Record, read_manifest
+from ..settings import ConfigError
 from ..sheet import Row
+from .regions import Measured
+from .summary import column_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +52,8 @@ def read_objects(
 
     found = []
     for key in (key for key in records if key.startswith("quantify.")):
+        if "classes" in first_statement(root, records[key]):
+            continue
         task = key.split(".")[1]
         table = read_all(root, records[key], good).assign(object=task)
         classifiers = [
@@ -74,8 +79,75 @@ def read_objects(
 
 def describes(root: Path, records: dict[str, Record], task: str) -> bool:
     """Whether a classify task's classes are those of a quantify task's objects."""
-    made = [record for record in records.values() if record.status == "ok"]
-    return bool(made) and tables.read_statement(root / made[0].artifact)["objects"] == task
+    return first_statement(root, records).get("objects") == task
+
+
+def first_statement(root: Path, records: dict[str, Record]) -> dict[str, Any]:
+    """What a task stated with the first of its tables; empty where it made none."""
+    made = (record for record in records.values() if record.status == "ok")
+    return next((tables.read_statement(root / one.artifact) for one in made), {})
+
+
+def read_areas(
+    root: Path, records: dict[str, dict[str, Record]], good: list[str], seed: int
+) -> list[Measured]:
+    """Areas of all quantify tasks that measure classes."""
+    return [
+        Measured(
+            key.split(".")[1],
+            read_all(root, records[key], good),
+            read_statements(root, records[key], good),
+            seed,
+        )
+        for key in records
+        if key.startswith("quantify.") and "classes" in first_statement(root, records[key])
+    ]
+
+
+def find_placed(
+    root: Path, records: dict[str, dict[str, Record]], good: list[str], objects: "pd.DataFrame"
+) -> list[Measured]:
+    """Objects of all quantify tasks that tell them apart by region."""
+    return [
+        Measured(
+            task,
+            objects[objects["object"] == task],
+            read_statements(root, records[f"quantify.{task}"], good),
+        )
+        for task in [key.split(".")[1] for key in records if key.startswith("quantify.")]
+        if first_statement(root, records[f"quantify.{task}"]).get("regions")
+        and "objects" in first_statement(root, records[f"quantify.{task}"])
+    ]
+
+
+def read_statements(
+    root: Path, records: dict[str, Record], good: list[str]
+) -> dict[str, dict[str, Any]]:
+    """What a task stated with each of its tables."""
+    made = [image for image in good if records[image].status == "ok"]
+    return {image: tables.read_statement(root / records[image].artifact) for image in made}
+
+
+def region_columns(placed: list[Measured], metadata: list[str]) -> dict[str, str]:
+    """Column of objects -> the class task whose regions it holds.
+
+    Raises
+    ------
+    ConfigError
+        When the image sheet has a column of that name.
+    """
+    found = {
+        column_name(task): task
+        for one in placed
+        for statement in one.statements.values()
+        for task in statement["regions"]
+    }
+    for column, task in found.items():
+        if column in metadata:
+            raise ConfigError(
+                f"segment.{task}: the sheet has a column '{column}' too, and objects get one of that name; rename one of them"
+            )
+    return found
 
 
 def read_spots(

@@ -8,8 +8,17 @@ from .. import tables
 from ..manifests import Record
 from ..settings import settings
 from ..sheet import Row, make_batches, read_sheet
-from . import dictionary, summary
-from .collect import account, measured_images, read_objects, read_records, read_spots
+from . import dictionary, region_groups, regions, summary
+from .collect import (
+    account,
+    find_placed,
+    measured_images,
+    read_areas,
+    read_objects,
+    read_records,
+    read_spots,
+    region_columns,
+)
 from .summary import Fit
 
 if TYPE_CHECKING:
@@ -35,13 +44,17 @@ class Settings:
 
 
 def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> None:
-    """Write objects, images, summary, quarantine, data dictionary (and spots, fits, comparison where there are any)."""
+    """Write objects, images, summary, quarantine, data dictionary (and spots, regions, fits, comparison where there are any)."""
     root, rows = out.parent, read_sheet(sheet)
     records = read_records(root, settings.tasks, list(make_batches(rows, images_per_batch)))
     standing = {row.id: account(row, records) for row in rows}
     metadata = make_metadata(rows)
     good = [row.id for row in rows if standing[row.id].status == "ok"]
-    objects = join_metadata(read_objects(root, records, good), metadata)
+    objects = read_objects(root, records, good)
+    areas = read_areas(root, records, good, settings.seed)
+    placed = find_placed(root, records, good, objects)
+    columns = region_columns(placed, list(metadata.columns))
+    objects = join_metadata(objects, metadata)
     spots = join_metadata(read_spots(root, records, good), metadata)
     measured = {
         key.split(".")[1]: measured_images(of_task, good)
@@ -50,12 +63,19 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
     }
     images = make_images(rows, standing, records, metadata)
     images = summary.summarise_images(images, objects, spots, measured, settings.means)
+    images = regions.summarise_images(images, areas, placed)
     groups = summary.summarise_groups(
         images, objects, settings.group_by, settings.means, settings.seed
     )
+    of_regions = region_groups.summarise_groups(
+        images, areas, placed, settings.group_by, settings.seed
+    )
+    groups = groups if of_regions.empty else join_rows(groups, of_regions)
+    places = join_metadata(regions.make_regions(areas, placed), metadata)
     write_both(root, "objects", objects)
     optional = {
         "spots.csv": spots,
+        "regions.csv": places,
         "fits.csv": summary.fit_curves(objects, settings.fits),
         "comparison.csv": summary.compare_expected(images),
     }
@@ -66,8 +86,10 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
             write_csv(root / name, table)
     write_quarantine(root / "quarantine.tsv", rows, standing)
     described = {"objects": objects, "spots": spots, "images": images, "summary": groups}
+    described |= {"regions": places} if len(places) else {}
     write_csv(
-        root / "data_dictionary.csv", dictionary.make_dictionary(described, list(metadata.columns))
+        root / "data_dictionary.csv",
+        dictionary.make_dictionary(described, list(metadata.columns), columns),
     )
     LOG.info("%d images ok, %d objects, wrote %s", len(good), len(objects), root)
 
@@ -101,6 +123,13 @@ def make_images(
         for row in rows
     ]
     return join_metadata(pd.DataFrame(facts), metadata)
+
+
+def join_rows(above: "pd.DataFrame", below: "pd.DataFrame") -> "pd.DataFrame":
+    """Rows of both; an empty table has columns of no type, which must not become the type of all."""
+    import pandas as pd
+
+    return pd.concat([one for one in (above, below) if len(one)], ignore_index=True)
 
 
 def join_metadata(table: "pd.DataFrame", metadata: "pd.DataFrame") -> "pd.DataFrame":

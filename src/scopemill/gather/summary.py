@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY_COLUMNS = r"area_um2|volume_um3|n_.*|nucleus_cytoplasm_ratio_.*|ring_ratio_.*|intensity_mean_.*"
+COLUMNS = (
+    "group", "object", "region_of", "region", "class", "quantity", "value", "low", "high", "interval", "n_images",
+    "n_objects",
+)  # fmt: skip
 
 
 @settings
@@ -111,22 +115,10 @@ def summarise_groups(
         chosen = objects[objects["image"].isin(members["image"])]
         for kind, table in chosen.groupby("object", sort=False):
             rows += [
-                {"group": group, "object": kind, **row}
+                {"group": group, "object": kind, "region_of": "", "region": "", **row}
                 for row in summarise_group(table, members, means, rng)
             ]
-    names = (
-        "group",
-        "object",
-        "class",
-        "quantity",
-        "value",
-        "low",
-        "high",
-        "interval",
-        "n_images",
-        "n_objects",
-    )
-    return pd.DataFrame(rows, columns=list(names))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def split_groups(images: "pd.DataFrame", group_by: str) -> list[tuple[Any, "pd.DataFrame"]]:

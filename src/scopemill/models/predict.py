@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..patches import LEVELS, Patches
-from ..tiling import Blend
+from ..tiling import Blend, Window
 from .description import Description, Normalisation
 
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
@@ -124,6 +124,11 @@ def scale_grey_values(
     return (patches.astype(np.float32) - low.reshape(shape)) / width.reshape(shape)
 
 
+def use_threads(n: int) -> None:
+    """Let networks that this thread calls use n cores: OpenMP counts for each thread apart."""
+    torch.set_num_threads(max(1, n))
+
+
 def predict_store(
     network: nn.Module,
     description: Description,
@@ -131,31 +136,42 @@ def predict_store(
     t: int,
     device: torch.device,
     batch_size: int = 8,
+    window: Window | None = None,
 ) -> np.ndarray:
-    """One time point of a patch store -> probabilities (heads, [Z,] Y, X), at the store's scale.
+    """A window (all, where none is given) of one time point of a patch store -> probabilities (heads, [Z,] Y, X).
 
-    A 2-D network sees the brightest of each pixel's planes. Where there is no patch, all is 0.
+    At the store's scale. A 2-D network sees the brightest of each pixel's planes. Where there is no patch, all is 0.
     """
     meta = store.meta
     is_3d = len(getattr(network, "size_multiple", (1, 1))) == 3
     shape = (len(description.output), *((meta.image_shape[2],) if is_3d else ()))
     size, halo = meta.image_shape[-2:], getattr(network, "halo_px", 0)
-    blend = Blend(int(np.prod(shape)), size, meta.patch_size_px, meta.overlap_px, halo)
-    places = np.flatnonzero(store.origins[:, 0] == t)
+    blend = Blend(int(np.prod(shape)), size, meta.patch_size_px, meta.overlap_px, halo, window)
+    places = find_places(store, t, blend.window)
     chunks = [places[i : i + batch_size] for i in range(0, len(places), batch_size)]
     batches = (read_scaled(store, chunk, description.normalisation, is_3d) for chunk in chunks)
     predictions = predict_patches(network, batches, device, description.activation)
     for chunk, prediction in zip(chunks, predictions, strict=True):
         planes = prediction.reshape(len(prediction), -1, *prediction.shape[-2:])
         blend.add(store.origins[chunk, 1:], planes)
-    return blend.result().reshape(*shape, *size)
+    result = blend.result()
+    return result.reshape(*shape, *result.shape[-2:])
+
+
+def find_places(store: Patches, t: int, window: Window) -> np.ndarray:
+    """Numbers of the patches of one time point that show something of a window."""
+    chosen = store.origins[:, 0] == t
+    for axis, limits in enumerate(window):
+        start = store.origins[:, 1 + axis]
+        chosen &= (start < limits.stop) & (start + store.meta.patch_size_px > limits.start)
+    return np.flatnonzero(chosen)
 
 
 def read_scaled(
     store: Patches, places: np.ndarray, normalisation: Normalisation, is_3d: bool
 ) -> np.ndarray:
-    """Neighbouring patches as a network sees them: (n, C, [Z,] P, P)."""
-    patches = store.read(slice(int(places[0]), int(places[-1]) + 1))
+    """Patches as a network sees them: (n, C, [Z,] P, P)."""
+    patches = np.concatenate([store.read(slice(int(i), int(i) + 1)) for i in places])
     patches = patches if is_3d else patches.max(axis=2, keepdims=True)
     scaled = scale_grey_values(patches, store.meta.percentiles, normalisation)
     return scaled if is_3d else scaled[:, :, 0]

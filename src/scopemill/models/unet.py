@@ -56,7 +56,9 @@ class UNet(nn.Module):
             x = pool(skipped[-1])
         x = self.encoder[-1](x)
         for i in reversed(range(self.depth)):
-            x = self.decoder[i](torch.cat([skipped[i], self.ups[i](x)], dim=1))
+            # what is no longer needed is let go, for the finest levels fill the memory
+            x = torch.cat([skipped.pop(), self.ups[i](x)], dim=1)
+            x = self.decoder[i](x)
         return self.head(x)
 
     def _is_flat(self, level: int) -> bool:
@@ -90,8 +92,8 @@ class Block(nn.Module):
         self.shortcut = convolution(before, after, dims, (1,) * dims) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.second(torch.relu(self.first(x)))
-        return torch.relu(y if self.shortcut is None else y + self.shortcut(x))
+        y = self.second(torch.relu_(self.first(x)))
+        return torch.relu_(y if self.shortcut is None else y + self.shortcut(x))
 
 
 def convolution(before: int, after: int, dims: int, kernel: Sequence[int]) -> nn.Sequential:

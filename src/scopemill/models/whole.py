@@ -14,11 +14,13 @@ from torch.nn import functional
 from ..instances import Settings as InstanceSettings
 from ..instances import find_instances
 from ..scaling import take_nearest
-from ..tiling import Blend, cut, tile_origins
+from ..tiling import Blend, choose_tile, cut, tile_origins
 from .description import Description
 from .predict import predict_patches
 
-TILE = 512
+TILE = 1536  # large, for each tile is wider than what it gives by all that the network looks at
+TILE_3D = 512
+BATCH_PX = 512**2  # what `batch_size` counts
 LOOK = 256  # pixels of the part that the first pass looks at
 ZOOMS = (0.25, 0.5, 1.0, 2.0)
 CLOSE = 0.15  # a scale that is off by less is near enough
@@ -45,17 +47,27 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return y[0].numpy()
 
 
-def predict_image(ready: Ready, image: np.ndarray) -> np.ndarray:
-    """Scaled grey values (C, [Z,] Y, X) -> maps (heads, [Z,] Y, X), tile by tile."""
+def predict_image(ready: Ready, image: np.ndarray, wanted: np.ndarray | None = None) -> np.ndarray:
+    """Scaled grey values (C, [Z,] Y, X) -> maps (heads, [Z,] Y, X), tile by tile.
+
+    Planes give what they would give undivided. `wanted` (Y, X) says where maps are needed; they are 0 where a tile has
+    no such pixel.
+    """
     halo = getattr(ready.network, "halo_px", 0)
     multiple = getattr(ready.network, "size_multiple", (1,))[-1]
-    size, largest = image.shape[-2:], max(image.shape[-2:])
-    tile = min(TILE, -(-largest // multiple) * multiple)
-    overlap = min(tile // 4, 2 * halo + 2) if largest > tile else 0
+    size, largest = image.shape[-2:], TILE if image.ndim == 3 else TILE_3D
+    overlap = 2 * halo + 2 if image.ndim == 3 else min(largest // 4, 2 * halo + 2)
+    largest = max(largest, 2 * overlap)
+    if max(size) <= largest:
+        overlap = 0
+    tile = choose_tile(size, largest, overlap, multiple)
     inner = (len(ready.description.output), *image.shape[1:-2])
     origins = tile_origins(size, tile, overlap, multiple)
+    if wanted is not None:
+        origins = origins[[cut(wanted, origin, tile).any() for origin in origins]]
     blend = Blend(int(np.prod(inner)), size, tile, overlap, halo)
-    groups = [origins[i : i + ready.batch_size] for i in range(0, len(origins), ready.batch_size)]
+    n = max(1, ready.batch_size * BATCH_PX // (tile[0] * tile[1]))
+    groups = [origins[i : i + n] for i in range(0, len(origins), n)]
     tiles = (np.stack([cut(image, origin, tile) for origin in group]) for group in groups)
     maps = predict_patches(ready.network, tiles, ready.device, ready.description.activation)
     for group, predicted in zip(groups, maps, strict=True):
@@ -69,12 +81,27 @@ def predict_at(ready: Ready, image: np.ndarray, zoom: float) -> np.ndarray:
     return predict_image(ready, resize(image, size))
 
 
+def predict_zoomed(ready: Ready, image: np.ndarray, zoom: float) -> np.ndarray:
+    """Maps (heads, Y', X') at the network's scale, or at the image's (heads, Y, X) where that is finer.
+
+    A part of an image gives what the whole gives there, where it begins at whole pixels of both scales.
+    """
+    size = image.shape[-2:]
+    steps = next((n for n in (1, 4, 8, 16, 32) if (zoom * n).is_integer()), 1)
+    missing = [(0, min(-n % steps, n - 1)) for n in size]
+    padded = np.pad(image, [(0, 0), *missing], mode="reflect")
+    maps = predict_at(ready, padded, zoom)
+    if zoom < 1:
+        return resize(maps, padded.shape[-2:])[:, : size[0], : size[1]]
+    return maps[:, : round(size[0] * zoom), : round(size[1] * zoom)]
+
+
 def find_objects(ready: Ready, image: np.ndarray, zoom: float, own: InstanceSettings) -> np.ndarray:
     """Scaled grey values (C, [Z,] Y, X), enlarged by `zoom` for the network -> labels ([Z,] Y, X)."""
     if image.ndim == 4:  # stacks are not rescaled
         maps = predict_image(ready, image)
         return find_instances(dict(zip(ready.description.output, maps, strict=True)), own)
-    maps = predict_at(ready, image, zoom)
+    maps = predict_zoomed(ready, image, zoom)
     return cut_objects(ready.description.output, maps, image.shape[-2:], zoom, own)
 
 

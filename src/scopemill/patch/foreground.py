@@ -5,10 +5,9 @@ It errs towards taking too much: a patch too many costs time, a patch too few co
 
 import numpy as np
 
+from ..foreground import find_level
+
 OVERVIEW_PX = 1024
-CLEAR = 0.75  # share of the variance between two classes; noise alone reaches 0.64
-NOISE_WIDTHS = 5.0  # above the background's level; reached by chance once in three million pixels
-FLAT = 1e-5  # differences below this share are those of rounding
 MOST = 0.5  # of the image
 ABSORBED = 0.15  # of white light, by the palest tissue
 WHITE = 0.7  # of the brightest grey value: darker images have no white background
@@ -56,36 +55,13 @@ def find_foreground(overview: np.ndarray, brightest: float | None, margin_px: fl
 def find_bright(plane: np.ndarray) -> np.ndarray:
     """What is brighter than the background; everything where no background stands out.
 
-    Otsu's method is repeated in the dark class while that has two clear classes itself (debris
-    hides cells, bright cells hide dim ones); what the last dark class does not explain is kept too.
     Where most is bright, it may be a bright field with dark cells, so all is kept.
     """
-    values = plane.ravel()
-    threshold = split_clearly(values)
-    if threshold is None:
+    level = find_level(plane)
+    if level is None:
         return np.ones(plane.shape, bool)
-    while (lower := split_clearly(values[values <= threshold])) is not None:
-        threshold = lower
-    dark = values[values <= threshold]
-    level = np.median(dark)
-    noise = 1.4826 * np.median(np.abs(dark - level))
-    mask = plane > min(threshold, level + NOISE_WIDTHS * noise)
+    mask = plane > level
     return mask if mask.mean() <= MOST else np.ones(plane.shape, bool)
-
-
-def split_clearly(values: np.ndarray) -> float | None:
-    """Otsu's threshold; None where the two classes do not separate clearly."""
-    from skimage.filters import threshold_otsu
-
-    values = values.astype(np.float64)
-    if not values.size or np.ptp(values) <= FLAT * np.abs(values).max():
-        return None
-    threshold = float(threshold_otsu(values))
-    dark, bright = values[values <= threshold], values[values > threshold]
-    if not dark.size or not bright.size:
-        return None
-    within = dark.size * dark.var() + bright.size * bright.var()
-    return threshold if within <= (1 - CLEAR) * values.size * values.var() else None
 
 
 def find_stained(overview: np.ndarray, brightest: float) -> np.ndarray:

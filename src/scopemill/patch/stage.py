@@ -1,19 +1,21 @@
 """Patch: image (TCZYX) -> patch store: overlapping windows (C, Z, P, P) with the foreground in them."""
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from ..images import Image
+from ..blocks import sample_scaled
+from ..frames import Frame, open_frames
+from ..images import as_stack
 from ..jobs import Job
 from ..patches import LEVELS, Meta, write_patches
-from ..scaling import choose_scale, rescale
+from ..pyramid import LARGE_PX
+from ..scaling import choose_scale, rescale_window
 from ..settings import ChannelName, Fraction, Positive, settings
-from ..tiling import cut, tile_origins
-from .foreground import find_foreground, make_overview, overview_scale
+from ..tiling import Window, cut, tile_origins
+from .foreground import OVERVIEW_PX, find_foreground, make_overview, overview_scale
 
 ARTIFACT = "patches/{task}/{image}.h5"
 ALIGN = 16  # U-Nets halve their input up to four times: windows on this grid agree with the whole
@@ -45,42 +47,60 @@ class Settings:
 
 
 def carry(job: Job, settings: Settings, method: None = None) -> dict[str, Any]:
-    """Cut one image into patches; twice through its time points, of which one is in memory."""
-    with Image(job.inputs["convert"]) as image:
-        channels = [image.index(one) for one in settings.channels or image.meta.channel_names]
-        source = image.meta.shape[-2:]
-        size, pixel_size_um = choose_scale(source, image.meta.pixel_size_um, settings.pixel_size_um)
-
-        @functools.lru_cache(maxsize=1)
-        def read(t: int) -> np.ndarray:
-            return read_volume(image, channels, t, size)
-
-        n_times = image.meta.shape[0]
-        brightest = brightest_value(image.dtype) if image.meta.rgb else None
-        origins, share, percentiles = survey(read, n_times, brightest, settings)
-        meta = Meta(
-            (n_times, len(channels), image.meta.shape[2], *size), source,
-            tuple(image.meta.channel_names[c] for c in channels), pixel_size_um, image.meta.z_step_um,
-            settings.patch_size_px, settings.overlap_px, percentiles, job.fingerprint,
+    """Cut one image into patches; of its pixels only windows are in memory."""
+    with open_frames(job) as opened:
+        frames = list(opened)
+        meta = frames[0].meta
+        names = list(settings.channels or meta.channel_names)
+        dtypes = [read_type(frames[0], name) for name in names]
+        source = meta.shape[-2:]
+        size, pixel_size_um = choose_scale(source, meta.pixel_size_um, settings.pixel_size_um)
+        found = [find_places(frame, names, size, settings) for frame in frames]
+        origins = np.concatenate([places for places, _ in found])
+        percentiles = tuple(measure_percentiles(frames, name, size) for name in names)
+        store = Meta(
+            (len(frames), len(names), meta.shape[2], *size), source, tuple(names), pixel_size_um,
+            meta.z_step_um, settings.patch_size_px, settings.overlap_px, percentiles, job.fingerprint,
         )  # fmt: skip
-        patches = cut_all(read, origins, settings.patch_size_px)
-        write_patches(job.output, meta, image.dtype, origins, patches)
+        patches = cut_all(frames, names, size, origins, settings.patch_size_px)
+        write_patches(job.output, store, np.result_type(*dtypes), origins, patches)
     return {
         "n_patches": len(origins),
-        "foreground_fraction": round(share, 4),
+        "foreground_fraction": round(float(np.mean([share for _, share in found])), 4),
         "pixel_size_um": pixel_size_um,
-        "shape": meta.image_shape,
+        "shape": store.image_shape,
     }
 
 
-def read_volume(image: Image, channels: list[int], t: int, size: tuple[int, int]) -> np.ndarray:
-    """One time point (C, Z, Y, X) at the store's scale."""
-    n_planes = image.meta.shape[2]
-    volume = np.empty((len(channels), n_planes, *size), image.dtype)
-    for i, c in enumerate(channels):
-        for z in range(n_planes):
-            volume[i, z] = rescale(image.plane(t, c, z), size)
-    return volume
+def read_type(frame: Frame, name: str) -> np.dtype:
+    """Type of a channel's pixels; raises Skip NO_CHANNEL where the image lacks it."""
+    return frame.cut(slice(0, 1), slice(0, 1)).channel(name).dtype
+
+
+def read_window(frame: Frame, name: str, size: tuple[int, int], window: Window) -> np.ndarray:
+    """A window of one channel (Z, Y, X) at the store's scale."""
+    return rescale_window(
+        lambda y, x: as_stack(frame.cut(y, x).channel(name)), frame.size, size, window
+    )
+
+
+def measure_percentiles(
+    frames: Sequence[Frame], name: str, size: tuple[int, int]
+) -> tuple[float, ...]:
+    """Percentiles of one channel at LEVELS, of a sample of all time points."""
+    values = [sample(frame, name, size, SAMPLE_PX // len(frames)) for frame in frames]
+    return tuple(np.percentile(np.concatenate(values), LEVELS).tolist())
+
+
+def sample(frame: Frame, name: str, size: tuple[int, int], limit: int) -> np.ndarray:
+    """About `limit` voxels of a channel (n,), evenly spread; all of a small image."""
+    windows = sample_scaled(frame.size, size)
+    n_voxels = frame.meta.shape[2] * sum(
+        (y.stop - y.start) * (x.stop - x.start) for y, x in windows
+    )
+    stride = max(1, int(np.ceil(np.sqrt(n_voxels / max(limit, 1)))))
+    parts = (read_window(frame, name, size, one) for one in windows)
+    return np.concatenate([part[:, ::stride, ::stride].ravel() for part in parts])
 
 
 def brightest_value(dtype: np.dtype) -> float:
@@ -88,56 +108,69 @@ def brightest_value(dtype: np.dtype) -> float:
     return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
 
 
-def survey(
-    read: Callable[[int], np.ndarray], n_times: int, brightest: float | None, settings: Settings
-) -> tuple[np.ndarray, float, tuple[tuple[float, ...], ...]]:
-    """Where patches are (N, 3: t, y, x), the share of foreground, percentiles per channel."""
-    origins, shares, samples = [], [], []
-    for t in range(n_times):
-        volume = read(t)
-        samples.append(sample(volume, SAMPLE_PX // n_times))
-        mask = None if settings.foreground == "all" else map_foreground(volume, brightest, settings)
-        shares.append(1.0 if mask is None else float(mask.mean()))
-        kept = choose_origins(volume.shape[-2:], mask, settings)
-        origins.append(np.column_stack([np.full(len(kept), t, np.int64), kept]))
-    values = np.concatenate(samples, axis=1)
-    percentiles = tuple(tuple(np.percentile(one, LEVELS).tolist()) for one in values)
-    return np.concatenate(origins), float(np.mean(shares)), percentiles
+def find_places(
+    frame: Frame, names: Sequence[str], size: tuple[int, int], settings: Settings
+) -> tuple[np.ndarray, float]:
+    """Where the patches of one time point are (N, 3: t, y, x), and its share of foreground."""
+    mask, scale = None, 1.0
+    if settings.foreground != "all":
+        mask, scale = map_foreground(frame, names, size, settings)
+    kept = choose_origins(size, mask, scale, settings)
+    share = 1.0 if mask is None else float(mask.mean())
+    return np.column_stack([np.full(len(kept), frame.t, np.int64), kept]), share
 
 
-def sample(volume: np.ndarray, limit: int) -> np.ndarray:
-    """About `limit` voxels of each channel (C, n), evenly spread; all of a small volume."""
-    stride = max(1, int(np.ceil(np.sqrt(volume[0].size / max(limit, 1)))))
-    return volume[:, :, ::stride, ::stride].reshape(len(volume), -1)
-
-
-def map_foreground(volume: np.ndarray, brightest: float | None, settings: Settings) -> np.ndarray:
-    """Foreground of one time point, on its overview.
+def map_foreground(
+    frame: Frame, names: Sequence[str], size: tuple[int, int], settings: Settings
+) -> tuple[np.ndarray, float]:
+    """Foreground of one time point on an overview, and the store's pixels to a pixel of that.
 
     The margin is an eighth of a patch: then one pixel of foreground, even in the image's corner,
     makes 1 % of a patch.
     """
-    margin_px = settings.patch_size_px / 8 / overview_scale(volume.shape[-2:])
-    return find_foreground(make_overview(volume), brightest, margin_px)
+    if frame.meta.rgb:
+        # white is known of the colours, not of the stains that are computed from them
+        names = [name for name in names if name in frame.meta.channel_names]
+    names = names or frame.meta.channel_names
+    brightest = brightest_value(read_type(frame, names[0])) if frame.meta.rgb else None
+    overview, scale = look(frame, names, size)
+    return find_foreground(overview, brightest, settings.patch_size_px / 8 / scale), scale
+
+
+def look(frame: Frame, names: Sequence[str], size: tuple[int, int]) -> tuple[np.ndarray, float]:
+    """Overview (C, y, x) of at most 1024 px, and the store's pixels to one of its pixels."""
+    if max(*size, *frame.size) <= LARGE_PX:
+        whole = (slice(0, size[0]), slice(0, size[1]))
+        volumes = (read_window(frame, name, size, whole)[None] for name in names)
+        return np.concatenate([make_overview(one) for one in volumes]), overview_scale(size)
+    found = [frame.overview(name, OVERVIEW_PX) for name in names]
+    return np.stack([one for one, _ in found]), found[0][1] * size[0] / frame.size[0]
 
 
 def choose_origins(
-    size: tuple[int, int], mask: np.ndarray | None, settings: Settings
+    size: tuple[int, int], mask: np.ndarray | None, scale: float, settings: Settings
 ) -> np.ndarray:
-    """Origins (N, 2) of the patches with enough foreground."""
-    tile, scale = settings.patch_size_px, overview_scale(size)
+    """Origins (N, 2) of the patches with enough foreground in a mask whose pixels are `scale` wide."""
+    tile = settings.patch_size_px
     align = ALIGN if tile - settings.overlap_px >= ALIGN else 1
     origins = tile_origins(size, tile, settings.overlap_px, align)
     if mask is None:
         return origins
-    share = [
-        mask[y // scale : -(-(y + tile) // scale), x // scale : -(-(x + tile) // scale)].mean()
-        for y, x in origins
-    ]
+    starts = np.floor(origins / scale).astype(np.int64)
+    stops = np.ceil((origins + tile) / scale).astype(np.int64)
+    share = [mask[y0:y1, x0:x1].mean() for (y0, x0), (y1, x1) in zip(starts, stops, strict=True)]
     return origins[np.array(share) >= settings.min_foreground]
 
 
-def cut_all(read: Callable, origins: np.ndarray, tile: int) -> Iterator[np.ndarray]:
-    """The patches, in the order of their origins."""
+def cut_all(
+    frames: Sequence[Frame],
+    names: Sequence[str],
+    size: tuple[int, int],
+    origins: np.ndarray,
+    tile: int,
+) -> Iterator[np.ndarray]:
+    """The patches (C, Z, P, P), in the order of their origins; mirrored beyond the border."""
     for t, y, x in origins.tolist():
-        yield cut(read(t), (y, x), tile)
+        window = (slice(y, y + tile), slice(x, x + tile))
+        volumes = [read_window(frames[t], name, size, window) for name in names]
+        yield cut(np.stack(volumes), (0, 0), tile)

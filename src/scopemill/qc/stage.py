@@ -1,21 +1,24 @@
-"""QC: everything of one image -> one picture: left the channels, right the objects, their classes and spots."""
+"""QC: everything of one image -> one picture: channels, objects with their classes and spots, regions, and details."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import pictures
+from ..blocks import list_blocks
 from ..config import Channel
 from ..frames import Frame, open_frames
 from ..jobs import Job
-from ..settings import ChannelName, Method, Percentile, SegmentTask, settings
+from ..settings import ChannelName, ClassTask, Method, Percentile, SegmentTask, settings
 from ..tables import read_statement, read_table
+from .drawing import Content, draw
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ARTIFACT = "qc/{image}.png"
 TAKES_WHAT_THERE_IS = True  # a task that passed over the image is just not drawn
-GAP_PX = 6
-NO_CLASS = "unassigned"
 
 
 @settings
@@ -28,10 +31,12 @@ class Settings:
     """Channels to show; all when not given."""
     outlines: tuple[SegmentTask, ...] | None = None
     """Segment tasks to outline; all when not given."""
+    classes: tuple[ClassTask, ...] | None = None
+    """Class images to lay over the picture; all when not given."""
     percentiles: tuple[Percentile, Percentile] = (30.0, 99.8)
     """Percentiles of each channel of the image that are shown black and in full colour."""
     max_size_px: int = 900
-    """Larger images are shown smaller."""
+    """Larger images are shown smaller, with three windows at full resolution below."""
     min_size_px: int = 400
     """Smaller images are shown two, three, ... times as large."""
 
@@ -40,108 +45,64 @@ def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]
     """Draw the first time point of one image."""
     with open_frames(job, "max") as frames:
         frame = next(iter(frames))
-        left, channel_line = show_channels(frame, settings)
-        right = dim(left)
-        zoom = left.shape[0] / frame.meta.shape[3]
-        lines = [channel_line, *draw_objects(right, frame, job, settings, zoom)]
-    points, spot_line = find_spots(job)
-    gap = np.full((left.shape[0], GAP_PX, 3), 0.1, np.float32)
-    picture = to_picture(np.concatenate([left, gap, right], axis=1))
-    shifted = points * zoom + (zoom / 2 - 0.5) + np.array([0, left.shape[1] + GAP_PX])
-    pictures.draw_circles(picture, shifted, ["#ffe14d"] * len(points), max(2.0, 2.5 * zoom))
-    caption = [[(job.image, "#ffffff")], *lines, *spot_line]
+        picture, lines = draw(frame, find_content(frame, job, settings), settings)
+    caption = [[(job.image, "#ffffff")], *lines]
     pictures.write_png(job.output, pictures.write_caption(picture, caption), job.fingerprint)
     return {}
 
 
-def show_channels(frame: Frame, settings: Settings) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """The colour picture, and the line that says what its colours mean."""
-    names = [name for name in settings.show or frame.channel_names if name in frame.channel_names]
-    zoom = pictures.choose_zoom(frame.meta.shape[3:], settings.min_size_px, settings.max_size_px)
-    images = [pictures.shrink(frame.channel(name), zoom) for name in names]
-    if frame.meta.rgb and len(names) == 3:
-        top = (
-            255
-            if frame.channel(names[0]).dtype == np.uint8
-            else max(float(image.max()) for image in images)
-        )
-        return np.stack(images, -1).astype(np.float32) / max(top, 1), [
-            ("as photographed", "#c9ccd3")
-        ]
-    limits = [pictures.contrast_limits(image, settings.percentiles) for image in images]
-    colors = choose_colors(settings.channels, names)
-    line = [
-        (f"{name} {low:.4g} to {high:.4g}", color)
-        for name, color, (low, high) in zip(names, colors, limits, strict=True)
-    ]
-    return pictures.composite(images, colors, limits), line
-
-
-def choose_colors(channels: dict[str, Channel], names: list[str]) -> list[str]:
-    """The config's colour, else one by role; markers take turns; a single channel is white."""
-    if len(names) == 1:
-        return [channels[names[0]].color or "#ffffff"]
-    turns: Iterator[str] = iter(pictures.MARKERS * len(names))
-    return [
-        channels[n].color or pictures.BY_ROLE.get(channels[n].role) or next(turns) for n in names
-    ]
-
-
-def dim(picture: np.ndarray) -> np.ndarray:
-    """A darker grey copy, on which outlines stand out."""
-    grey = (
-        picture.mean(axis=-1, keepdims=True)
-        if picture.mean() > 0.4
-        else picture.max(axis=-1, keepdims=True)
-    )
-    return np.repeat(grey * 0.7, 3, axis=-1)
-
-
-def draw_objects(
-    picture: np.ndarray, frame: Frame, job: Job, settings: Settings, zoom: float
-) -> list[list[tuple[str, str]]]:
-    """Outline labels, in the colours of their classes; one line a segment task for the caption."""
+def find_content(frame: Frame, job: Job, settings: Settings) -> Content:
+    """What the tasks before found in the image."""
     tasks = [key.split(".")[1] for key in job.inputs if key.startswith("segment.")]
-    classes = dict(find_classes(job))
-    lines = []
-    for number, task in enumerate(
-        one for one in tasks if settings.outlines is None or one in settings.outlines
-    ):
-        labels = frame.labels(task)
-        flat = pictures.fit(labels.max(axis=0) if labels.ndim == 3 else labels, zoom)
-        by_label = classes.get(task, {})
-        names = sorted(set(by_label.values()) - {NO_CLASS})
-        palette = dict(zip(names, pictures.CLASSES * 4, strict=False)) | {NO_CLASS: "#ffffff"}
-        default = pictures.PLAIN[number % len(pictures.PLAIN)]
-        colors = {label: palette[name] for label, name in by_label.items()}
-        pictures.draw_outlines(picture, flat, colors, default)
-        found = list(by_label.values())
-        counts = [
-            (f"{name} {found.count(name)}", palette[name]) for name in palette if name in found
-        ]
-        lines.append(
-            [(f"{task}: {np.count_nonzero(np.bincount(labels.ravel())[1:])}", default), *counts]
-        )
-    return lines
+    regions = [task for task in tasks if frame.class_names(task)]
+    objects = [task for task in tasks if task not in regions]
+    points, lines = find_spots(job)
+    return Content(
+        [task for task in objects if settings.outlines is None or task in settings.outlines],
+        [task for task in regions if settings.classes is None or task in settings.classes],
+        {task: count_objects(frame, job, task) for task in objects},
+        dict(find_classes(job)),
+        points,
+        lines,
+        find_seam(job, tasks),
+    )
 
 
-def find_classes(job: Job) -> Iterator[tuple[str, dict[int, str]]]:
+def count_objects(frame: Frame, job: Job, task: str) -> int:
+    """Objects of the first time point: as segment counted them, else by looking at all of them."""
+    record = job.records.get(f"segment.{task}")
+    counts = record.facts.get("n_objects") if record else None
+    if counts and counts[0] is not None:
+        return counts[0]
+    blocks = list_blocks(frame.size, frame.meta.shape[2])
+    found = [np.unique(frame.cut(*one).labels(task)) for one in blocks]
+    return int(np.count_nonzero(np.unique(np.concatenate(found))))
+
+
+def find_seam(job: Job, tasks: list[str]) -> list[int] | None:
+    """A window (y0, x0, y1, x1) in which segment's blocks meet, that of its certificate."""
+    for task in tasks:
+        record = job.records.get(f"segment.{task}")
+        window = record.facts.get("seams", {}).get("window") if record else None
+        if window:
+            return window
+    return None
+
+
+def find_classes(job: Job) -> "Iterator[tuple[str, pd.Series]]":
     """Segment task -> class of each label, by the first classify task of its objects."""
     for key in reversed([key for key in job.inputs if key.startswith("classify.")]):
         measured = f"quantify.{read_statement(job.inputs[key])['objects']}"
         detected = f"detect.{read_statement(job.inputs[measured])['objects']}"
-        table = read_table(job.inputs[key]).query("t == 0")
-        yield (
-            read_statement(job.inputs[detected])["labels"],
-            dict(zip(table["label"], table["class"], strict=True)),
-        )
+        table = read_table(job.inputs[key], {"t", "label", "class"}.__contains__).query("t == 0")
+        yield read_statement(job.inputs[detected])["labels"], table.set_index("label")["class"]
 
 
 def find_spots(job: Job) -> tuple[np.ndarray, list[list[tuple[str, str]]]]:
     """Positions (N, 2: y, x) of all spots, and a caption line a task."""
     points, lines = [np.empty((0, 2))], []
     for key in (key for key in job.inputs if key.startswith("detect.")):
-        table = read_table(job.inputs[key]).query("t == 0")
+        table = read_table(job.inputs[key], is_of_spots).query("t == 0")
         if {"y", "x"} <= set(table):
             points.append(table[["y", "x"]].to_numpy(float))
             owners = [name for name in table if name.endswith("_label")]
@@ -154,8 +115,6 @@ def find_spots(job: Job) -> tuple[np.ndarray, list[list[tuple[str, str]]]]:
     return np.concatenate(points), lines
 
 
-def to_picture(array: np.ndarray):
-    """(Y, X, 3), 0 to 1 -> Pillow."""
-    from PIL import Image
-
-    return Image.fromarray((np.clip(array, 0, 1) * 255).round().astype(np.uint8))
+def is_of_spots(column: str) -> bool:
+    """Where spots are, and in which objects."""
+    return column in ("t", "y", "x") or column.endswith("_label")

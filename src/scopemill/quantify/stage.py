@@ -1,15 +1,15 @@
-"""Quantify: objects + labels + image -> one row an object with everything that is measured of it."""
+"""Quantify: objects + labels + image -> one row an object with all that is measured; or classes -> areas by tile."""
 
+from collections.abc import Iterable
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from .. import features
+from ..columns import describe
 from ..frames import Frame, open_frames
-from ..images import project
 from ..jobs import Job
 from ..settings import (
     ChannelName,
+    ClassTask,
     DetectTask,
     Method,
     NonNegative,
@@ -19,6 +19,9 @@ from ..settings import (
     settings,
 )
 from ..tables import read_statement, write_table
+from .areas import measure_areas, measure_regions
+from .objects import measure_objects
+from .regions import check_names, column_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,12 +29,18 @@ if TYPE_CHECKING:
 ARTIFACT = "features/{task}/{image}.parquet"
 
 
+# what measures objects only
+OF_OBJECTS = ("channels", "nucleus", "ring_um", "background_percentile", "spots")
+
+
 @settings
 class Settings:
-    """What is measured of which objects."""
+    """What is measured of which objects, or of which classes of pixels."""
 
-    objects: DetectTask
+    objects: DetectTask | None = None
     """The detect task (`from-labels`) whose objects are measured."""
+    classes: ClassTask | None = None
+    """Instead of objects: the segment task (one that gives classes) whose areas are measured."""
     channels: tuple[ChannelName, ...] | None = None
     """Channels to measure; all when not given."""
     z: Literal["max", "mean", "middle"] = "max"
@@ -43,96 +52,91 @@ class Settings:
     ring_gap_um: NonNegative = 0.0
     """Distance between object and ring: the object's blurred border belongs to neither."""
     background_percentile: Percentile | None = None
-    """Percentile of the image that is subtracted as background before nucleus, cytoplasm and ring are compared."""
+    """Percentile of the image (of a slide: of windows all over it) that is subtracted as background before nucleus, cytoplasm and ring are compared."""
     spots: tuple[DetectTask, ...] = ()
     """Detect tasks whose spots are counted per object."""
+    regions: tuple[ClassTask, ...] = ()
+    """Class tasks (tissue, or regions that were drawn) by whose classes objects or areas are told apart: objects get a column of the class that they lie in, and of the distance to its border."""
+    within: dict[ClassTask, tuple[str, ...]] = field(default_factory=dict)
+    """Measure only there: class task -> names of its classes, such as {tissue: [tissue]}."""
+    whole: tuple[str, ...] = ()
+    """Of `classes`: the classes that fractions are of, all together; when empty all but the first (the background), or all where there is only one other."""
+    tile_um: Positive = 256.0
+    """Of `classes`: side of the squares that the interval of a fraction draws again; several times the size of what is measured (pixels where the pixel size is unknown)."""
+
+    def __post_init__(self):
+        if (self.objects is None) == (self.classes is None):
+            raise ValueError("give either objects or classes, to say what is measured")
+        given = [name for name in OF_OBJECTS if getattr(self, name)]
+        if self.classes and given:
+            raise ValueError(f"{given[0]}: measures objects; it does not go with classes")
+        if self.objects and self.whole:
+            raise ValueError("whole: goes with classes; it does not go with objects")
+        for task in self.regions:
+            if describe(column_of(task)):
+                raise ValueError(f"regions: '{task}' is a column's name already; rename that task")
 
 
 def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]:
     """Measure every time point of one image."""
+    with open_frames(job, "stack") as frames:
+        if settings.classes:
+            return carry_areas(job, settings, frames)
+        return carry_objects(job, settings, frames)
+
+
+def carry_objects(job: Job, settings: Settings, frames: Iterable[Frame]) -> dict[str, Any]:
+    """Write the table of objects; how large each region is, is stated in it."""
     import pandas as pd
 
     labels_task = read_statement(job.inputs[f"detect.{settings.objects}"])["labels"]
-    with open_frames(job, "stack") as frames:
-        tables = [quantify(frame, labels_task, settings) for frame in frames]
+    tables, areas, names = [], [], {}
+    for frame in frames:
+        tables.append(quantify(frame, labels_task, settings))
+        areas += measure_regions(frame, settings.regions, settings.within)
+        names = {task: frame.class_names(task) for task in settings.regions}
     table = pd.concat(tables, ignore_index=True)
-    write_table(job.output, table, fingerprint=job.fingerprint, objects=settings.objects)
+    write_table(
+        job.output, table, fingerprint=job.fingerprint, objects=settings.objects,
+        regions=names, region_areas=areas, pixel_size_um=frame.meta.pixel_size_um,
+    )  # fmt: skip
     return {"n_objects": len(table)}
 
 
+def carry_areas(job: Job, settings: Settings, frames: Iterable[Frame]) -> dict[str, Any]:
+    """Write the table of areas; the names of the classes, with those that have none, are stated in it."""
+    import pandas as pd
+
+    tables = []
+    for frame in frames:
+        tables.append(quantify_classes(frame, settings))
+        known = {task: frame.class_names(task) for task in (settings.classes, *settings.regions)}
+        whole = choose_whole(frame, settings)
+    table = pd.concat(tables, ignore_index=True)
+    table.insert(0, "image", job.image)
+    names = known.pop(settings.classes)
+    write_table(
+        job.output, table, fingerprint=job.fingerprint, classes=settings.classes, names=names,
+        whole=whole, regions=known, n_times=len(tables), pixel_size_um=frame.meta.pixel_size_um,
+    )  # fmt: skip
+    areas = table[table["region_of"] == ""].groupby("class")["area"].sum()
+    return {"area_px": {name: int(areas.get(name, 0)) for name in names}}
+
+
 def quantify(frame: Frame, labels_task: str, settings: Settings) -> "pd.DataFrame":
-    """Rows of the detect task, with features, parts and spot counts joined."""
-    objects = frame.tables(f"detect.{settings.objects}")
-    labels = frame.labels(labels_task)
-    # an optional channel that this image lacks is left out
-    names = [
-        name for name in settings.channels or frame.channel_names if name in frame.channel_names
-    ]
-    channels = {name: fit_to(labels, frame.channel(name), settings.z) for name in names}
-    spacing, with_um = frame.spacing(labels), frame.meta.pixel_size_um is not None
-    table = objects.merge(
-        features.measure(labels, channels, spacing, with_um), on="label", how="left"
-    )
-    table = table.assign(
-        **measure_parts(table["label"].to_numpy(), labels, channels, frame, settings)
-    )
-    for task in settings.spots:
-        spots = frame.tables(f"detect.{task}")
-        table[f"n_{task.replace('-', '_')}"] = count_spots(
-            spots, labels, table["label"].to_numpy(), labels_task
-        )
-    return table
+    """Rows of the detect task, with features, parts, spot counts and regions joined."""
+    return measure_objects(frame, frame.tables(f"detect.{settings.objects}"), labels_task, settings)
 
 
-def fit_to(labels: np.ndarray, image: np.ndarray, z: str) -> np.ndarray:
-    """The image in the labels' shape: planes are put together for 2-D labels, kept for 3-D ones."""
-    return project(image, z) if image.ndim > labels.ndim else np.broadcast_to(image, labels.shape)
+def quantify_classes(frame: Frame, settings: Settings) -> "pd.DataFrame":
+    """Rows of `areas.measure_areas`; tiles have whole pixels."""
+    tile_px = max(1, round(settings.tile_um / frame.um_per_px))
+    return measure_areas(frame, settings.classes, settings.regions, settings.within, tile_px)
 
 
-def measure_parts(
-    ids: np.ndarray,
-    labels: np.ndarray,
-    channels: dict[str, np.ndarray],
-    frame: Frame,
-    settings: Settings,
-) -> dict[str, np.ndarray]:
-    """Means in nucleus, cytoplasm and ring, and their ratios."""
-    columns: dict[str, np.ndarray] = {}
-    parts: dict[str, np.ndarray] = {}
-    if settings.nucleus:
-        inside = frame.labels(settings.nucleus) > 0
-        parts |= {"nucleus": np.where(inside, labels, 0), "cytoplasm": np.where(inside, 0, labels)}
-        columns["nucleus_area_fraction"] = features.mean_within(labels, inside, ids)
-    if settings.ring_um:
-        parts["ring"] = features.ring_around(
-            labels, settings.ring_gap_um, settings.ring_um, frame.spacing(labels)
-        )
-    for name, image in channels.items() if parts else ():
-        percentile = settings.background_percentile
-        background = float(np.percentile(image, percentile)) if percentile is not None else 0.0
-        means = {
-            part: features.mean_within(where, image, ids, background)
-            for part, where in parts.items()
-        }
-        columns |= {f"{part}_mean_{name}": values for part, values in means.items()}
-        if settings.nucleus:
-            columns[f"nucleus_cytoplasm_ratio_{name}"] = features.ratio(
-                means["nucleus"], means["cytoplasm"]
-            )
-        if settings.ring_um:
-            whole = features.mean_within(labels, image, ids, background)
-            columns[f"ring_ratio_{name}"] = features.ratio(whole, means["ring"])
-    return columns
-
-
-def count_spots(
-    spots: "pd.DataFrame", labels: np.ndarray, ids: np.ndarray, labels_task: str
-) -> np.ndarray:
-    """Spots per object: by the assignment that detect made, else by position."""
-    column = f"{labels_task.replace('-', '_')}_label"
-    if column in spots:
-        owners = spots[column].to_numpy()
-    else:
-        points = spots[list("zyx"[-labels.ndim :])].round().astype(int).to_numpy()
-        owners = labels[tuple(np.clip(points, 0, np.array(labels.shape) - 1).T)]
-    return np.bincount(owners, minlength=int(ids.max(initial=0)) + 1)[ids]
+def choose_whole(frame: Frame, settings: Settings) -> list[str]:
+    """The classes that fractions are of."""
+    if settings.whole:
+        return check_names(frame, settings.classes, settings.whole)
+    names = list(frame.class_names(settings.classes))
+    return names[1:] if len(names) > 2 else names

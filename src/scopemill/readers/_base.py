@@ -8,7 +8,7 @@ from importlib import import_module
 from math import isfinite, prod
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -27,7 +27,8 @@ class Raw:
     """One scene of a raw file as TCZYX planes; a context manager. Not for several threads at once.
 
     A reader overrides `_decode` and `_close`, and sets `samples` when one decode yields several
-    channels (interleaved colours): the last decoded region then serves the next channels.
+    channels (interleaved colours): the last decoded region then serves the next channels. `pieces`
+    says in which regions nothing is decoded twice: any, bands of full rows, or whole planes.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Raw:
     metadata: dict[str, str] = field(default_factory=dict)
     max_pixels: int = field(default=2**36, repr=False)
     samples: int = field(default=1, repr=False)
+    pieces: Literal["tiles", "rows", "plane"] = field(default="plane", repr=False)
     _last: tuple[Any, np.ndarray | None] = field(default=(None, None), repr=False)
 
     def __post_init__(self):

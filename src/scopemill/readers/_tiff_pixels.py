@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import DataError
 from ._tiff_checks import captured_log
 
-CACHE_BYTES = 2**27  # decoded segments kept, so that neighbouring regions do not decode them again
+CACHE_BYTES = 24 * 2**20  # of decoded segments, so that neighbouring regions share them
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 JPEG = (6, 7, 34892, 33007)
 YCC_CODECS = (*JPEG, 50001, 50002, 52546)  # those that return RGB from YCbCr
@@ -41,7 +41,10 @@ class Pixels:
         """Return (samples, Y, X), or (Y, X) when one sample is decoded at a time."""
         with captured_log() as messages:
             if self.series.is_truncated and self.series._len == 1:
-                found = self._contiguous(page, sample, y, x)
+                first = self.key.dataoffsets[0] + page * self.key.nbytes
+                found = self._contiguous(first, sample, y, x)
+            elif self._is_plain(self.series[page]):
+                found = self._contiguous(self.series[page].dataoffsets[0], sample, y, x)
             else:
                 found = self._segmented(self.series[page], depth, sample, y, x)
                 self.palette = self.palette if self.palette is None else self._page_palette(page)
@@ -81,17 +84,25 @@ class Pixels:
             found = ~found  # as Pillow and Bio-Formats do
         return found.astype(np.uint8) * np.uint8(255) if found.dtype.kind == "b" else found
 
-    def _contiguous(self, plane: int, sample: int, y: slice, x: slice) -> np.ndarray:
-        """Region of a plane that has no page of its own: the planes follow each other."""
+    def _is_plain(self, page: Any) -> bool:
+        """Whether rows follow each other as they are: no strip, however large, is then read whole."""
+        key = self.key
+        if key.is_tiled or key.shaped[1] > 1 or not key.is_final:
+            return False
+        offsets, counts = np.array(page.dataoffsets), np.array(page.databytecounts)
+        follow = (offsets[:-1] + counts[:-1] == offsets[1:]).all()
+        return bool(follow and counts.sum() == key.nbytes)
+
+    def _contiguous(self, first: int, sample: int, y: slice, x: slice) -> np.ndarray:
+        """Region of a plane whose rows follow each other from byte `first` on."""
         key, fh = self.key, self.series.parent.filehandle
         width, contig = key.shaped[3], key.shaped[4]
         rows = max(y.stop - y.start, 0)
         row = width * contig * key.dtype.itemsize
-        first = key.dataoffsets[0] + plane * key.nbytes
         fh.seek(first + (sample * (contig == 1) * key.shaped[2] + y.start) * row)
         data = fh.read(rows * row)
         if len(data) < rows * row:
-            raise DataError("TRUNCATED", f"{self.path}: plane {plane} is cut off; copy it again")
+            raise DataError("TRUNCATED", f"{self.path}: a plane is cut off; copy it again")
         dtype = key.dtype.newbyteorder(key.parent.byteorder)
         pixels = np.frombuffer(data, dtype).reshape(rows, width, contig)[:, x]
         return np.moveaxis(pixels, 2, 0).astype(key.dtype)

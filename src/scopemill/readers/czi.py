@@ -62,6 +62,7 @@ def _open_scene(path: Path, document: Any, scene: str | None, max_pixels: int) -
         rgb=samples == 3 == channels,
         max_pixels=max_pixels,
         samples=samples,
+        pieces="rows",  # tiles are large, and decoded anew for each region
         document=document,
         place=(key, box, start),
         **_facts(document.metadata, samples),

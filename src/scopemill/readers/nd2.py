@@ -57,6 +57,7 @@ def _open_position(path: Path, file: Any, scene: str | None, max_pixels: int) ->
         metadata=_facts(file),
         max_pixels=max_pixels,
         samples=channels * samples,
+        pieces="rows" if _is_mapped(file) else "plane",
         file=file,
         frames=frames,
         position=number,
@@ -78,6 +79,10 @@ class _Nd2(Raw):
 
     def _close(self):
         self._file.close()
+
+
+def _is_mapped(file: Any) -> bool:
+    return not file.is_legacy and file.attributes.compressionType in (None, "none")
 
 
 def _place(at: dict[str, int]) -> tuple[int, int, int]:

@@ -53,6 +53,7 @@ def _header(path: Path, slide: Any, scenes: tuple[str, ...], max_pixels: int) ->
         metadata={key: str(value) for key, value in known.items() if value},
         max_pixels=max_pixels,
         samples=3,
+        pieces="tiles",
         slide=slide,
     )
 

@@ -62,6 +62,7 @@ def open_file(path: Path, scene: str | None, max_pixels: int) -> Raw:
         rgb=rgb,
         metadata={"mode": mode},
         max_pixels=max_pixels,
+        pieces="tiles",  # of the one plane that was decoded
         target=target,
     )
 

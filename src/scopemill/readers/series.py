@@ -79,6 +79,7 @@ def _combined(path, names, texts, files, scene, max_pixels) -> Raw:
         z_step_um=first.z_step_um,
         metadata=first.metadata | {"files": str(len(files)), "file_format": first.format},
         max_pixels=max_pixels,
+        pieces=first.pieces,
         files=files,
         names=names,
         texts=texts,

@@ -115,6 +115,7 @@ def _header(path: Path, tif: Any, series: Any, layout: Layout, ome: OmeImage | N
         "pixel_size_um": size_um and pair_um(*size_um),
         "z_step_um": step_um,
         "metadata": facts,
+        "pieces": "tiles" if series.keyframe.is_tiled and not is_channel_last(series) else "rows",
         "samples": shape[1] if is_channel_last(series) else pixels.samples,
         "pixels": pixels,
         "layout": layout,

@@ -125,8 +125,8 @@ def draw_counts(axes: "Axes", images: "pd.DataFrame", kind: str, group: str | No
     axes.set_ylim(bottom=0)
 
 
-def draw_fractions(axes: "Axes", fractions: "pd.DataFrame") -> None:
-    """Share of each class in each group."""
+def draw_fractions(axes: "Axes", fractions: "pd.DataFrame", label: str = "fraction") -> None:
+    """A value of each class in each group, with its interval where there is one."""
     groups = list(dict.fromkeys(fractions["group"].astype(str)))[:MAX_GROUPS]
     classes = list(dict.fromkeys(fractions["class"]))
     for i, name in enumerate(classes):
@@ -146,7 +146,7 @@ def draw_fractions(axes: "Axes", fractions: "pd.DataFrame") -> None:
         reach = np.abs(np.stack([one["value"] - one["low"], one["high"] - one["value"]]))
         axes.errorbar(x, one["value"], reach, fmt="none", ecolor="#333", lw=1, capsize=2)
     name_groups(axes, groups, "")
-    axes.set_ylabel("fraction")
+    axes.set_ylabel(label)
     axes.legend(frameon=False, fontsize=8)
 
 

@@ -15,7 +15,7 @@ from ..manifests import Record, read_manifest, replacing
 from ..settings import settings
 from ..sheet import make_batches, read_sheet
 from ..tables import read_csv, read_table
-from . import plots
+from . import plots, region_plots, seams
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +49,7 @@ class Tables:
     quarantine: "pd.DataFrame"
     fits: "pd.DataFrame"
     comparison: "pd.DataFrame"
+    regions: "pd.DataFrame"
 
 
 def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> None:
@@ -65,6 +66,10 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
         figures=list(plots.make_figures(read, settings)),
         comparison=list(summarise_comparison(read.comparison)),
         fits=read.fits.to_dict("records"),
+        regions=region_plots.list_rows(read.regions) if len(read.regions) else [],
+        n_regions=len(read.regions),
+        region_figures=list(region_plots.make_figures(read.regions, read.summary)),
+        seams=seams.list_seams(list_segmented(root, settings.tasks, batches)),
         summary=read.summary.to_dict("records"),
         gallery=list(make_gallery(root, read.images, settings)),
         timing=list(time_tasks(root, [*settings.tasks, "qc"], batches)),
@@ -83,7 +88,7 @@ def render(**values: Any) -> str:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["number"] = format_number
+    environment.filters |= {"number": format_number, "count": format_count}
     return environment.get_template("page.html").render(**values)
 
 
@@ -92,6 +97,11 @@ def format_number(value: Any) -> str:
     if isinstance(value, (int, float)):
         return "-" if value != value else f"{value:.4g}"
     return str(value)
+
+
+def format_count(value: float) -> str:
+    """A whole number with all its digits; a dash for what is missing."""
+    return "-" if value != value else f"{value:.0f}"
 
 
 def read_tables(root: Path) -> Tables:
@@ -104,9 +114,8 @@ def read_tables(root: Path) -> Tables:
     quarantine = pd.read_csv(root / "quarantine.tsv", sep="\t", dtype=str, keep_default_na=False)
     objects = read_table(root / "objects.parquet")
     images, summary = read_csv(root / "images.csv"), read_csv(root / "summary.csv")
-    return Tables(
-        objects, images, summary, quarantine, optional("fits.csv"), optional("comparison.csv")
-    )
+    names = ("fits.csv", "comparison.csv", "regions.csv")
+    return Tables(objects, images, summary, quarantine, *map(optional, names))
 
 
 def count_status(images: "pd.DataFrame") -> dict[str, int]:
@@ -175,6 +184,15 @@ def read_records(root: Path, key: str, batches: list[str]) -> Iterator[Record]:
     """All records of a task."""
     for batch in batches:
         yield from read_manifest(root / "manifests" / key / f"{batch}.jsonl").values()
+
+
+def list_segmented(
+    root: Path, tasks: list[str], batches: list[str]
+) -> Iterator[tuple[str, Record]]:
+    """Records of all segment tasks."""
+    for key in tasks:
+        if key.startswith("segment."):
+            yield from ((key, record) for record in read_records(root, key, batches))
 
 
 def find_notes(root: Path, tasks: list[str], batches: list[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from ..examples import Example, Examples
 from ..instances import Settings as InstanceSettings
 from ..models.predict import scale_grey_values
 from ..models.whole import Ready, cut_objects, estimate_diameter, predict_at, predict_image
-from ..scoring import score_classes, score_image, summarise, summarise_classes
+from ..scoring import score_image, summarise
 from .goal import Outcome
 
 LOG = logging.getLogger(__name__)
@@ -117,20 +117,3 @@ def score_all(ready: Ready, predicted: list[Predicted], own: InstanceSettings) -
 def precision(ready: Ready, one: Predicted, own: InstanceSettings) -> float:
     """Mean average precision of one example."""
     return score_image(one.example.image, one.truth, cut(ready, one, own)).mean_average_precision
-
-
-def try_classes(ready: Ready, examples: Examples, pictures: Path) -> Outcome:
-    """Score classes of pixels on test images (validation without those)."""
-    part = examples.scored_part
-    names = ready.description.output
-    scores, groups, table = [], [], []
-    for one in predict_all(ready, examples, part):
-        found = one.maps.argmax(axis=0)
-        score = score_classes(one.example.image, one.truth, found, len(names))
-        scores.append(score)
-        groups.append(one.example.group)
-        table.append(
-            {"image": score.image, "group": one.example.group, "mean_dice": score.mean_dice}
-        )
-    summary = summarise_classes(scores, names, groups) if scores else {}
-    return Outcome({}, summary, part, table)

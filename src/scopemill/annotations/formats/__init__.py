@@ -6,7 +6,7 @@ from typing import Any
 from ._file import File, Wanted, refuse
 
 # those that are told by their content first; a picture may be any of the last three
-NAMES = ("geojson", "coco", "voc", "imagej", "labels", "classes", "mask")
+NAMES = ("geojson", "coco", "voc", "imagej", "contours", "labels", "classes", "mask")
 
 __all__ = ["NAMES", "File", "Wanted", "choose", "refuse"]
 

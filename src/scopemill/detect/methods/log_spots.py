@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...blocks import list_blocks
 from ...frames import Frame
 from ...settings import ChannelName, Positive, SegmentTask, settings
+from ...tiling import Window, widen, within
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,25 +36,72 @@ def detect(frame: Frame, settings: Settings) -> "pd.DataFrame":
     """Columns z, y, x (pixels, sub-pixel), intensity, background, snr and `<within>_label`."""
     import pandas as pd
 
-    image = frame.channel(settings.channel).astype(np.float32)
-    sigmas = [
-        size / step
-        for size, step in zip(
-            (settings.sigma_z_um, *[settings.sigma_um] * 2), frame.spacing_um, strict=True
-        )
-    ]
+    limits = survey(frame, settings)
+    blocks = list_blocks(frame.size, frame.meta.shape[2])
+    found = [detect_in(frame, core, settings, limits) for core in blocks]
+    table = pd.concat(found)
+    # by place, as if the image had been looked at whole
+    order = [name for name in ("peak_z", "peak_y", "peak_x") if name in table]
+    table = table.sort_values(order, ignore_index=True, kind="stable")
+    return table.drop(columns=order)
+
+
+def detect_in(
+    frame: Frame, core: Window, settings: Settings, limits: tuple[np.float32, np.float32]
+) -> "pd.DataFrame":
+    """Spots whose peak lies in a block, in coordinates of the whole image."""
+    import pandas as pd
+
+    sigmas = spot_sigmas(frame, settings)
+    window = widen(core, margin_px(sigmas), frame.size)
+    part = frame.cut(*window)
+    image = part.channel(settings.channel).astype(np.float32)
     sigmas = sigmas[-image.ndim :]
     response = filter_log(image, sigmas)
-    peaks, snr = find_peaks(response, settings.min_snr, sigmas)
-    points = refine(response, peaks)
+    peaks, snr = find_peaks(response, settings.min_snr, sigmas, *limits)
+    low, high = (
+        np.array([getattr(one, end) for one in within(core, window)]) for end in ("start", "stop")
+    )
+    mine = ((peaks[:, -2:] >= low) & (peaks[:, -2:] < high)).all(axis=1)
+    peaks, snr = peaks[mine], snr[mine]
+    first = np.array([0, *(one.start for one in window)])[-image.ndim :]
+    points = peaks + first + refine(response, peaks)
     intensity, background = measure_spots(image, peaks, sigmas)
-    columns = dict(zip("zyx"[-image.ndim :], points.T, strict=True))
-    table = pd.DataFrame({**columns, "intensity": intensity, "background": background, "snr": snr})
+    axes = "zyx"[-image.ndim :]
+    columns = dict(zip(axes, points.T, strict=True))
+    columns |= {"intensity": intensity, "background": background, "snr": snr}
     if settings.within:
-        table[f"{settings.within.replace('-', '_')}_label"] = assign(
-            peaks, frame.labels(settings.within)
-        )
-    return table
+        name = f"{settings.within.replace('-', '_')}_label"
+        columns[name] = assign(peaks, part.labels(settings.within))
+    places = dict(zip((f"peak_{axis}" for axis in axes), (peaks + first).T, strict=True))
+    return pd.DataFrame(columns | places)
+
+
+def survey(frame: Frame, settings: Settings) -> tuple[np.float32, np.float32]:
+    """Level and noise of the response in a sample of the image: the whole of it where it is small."""
+    sigmas, responses = spot_sigmas(frame, settings), []
+    for one in frame.sample():
+        window = widen(one, margin_px(sigmas), frame.size)
+        image = frame.cut(*window).channel(settings.channel).astype(np.float32)
+        response = filter_log(image, sigmas[-image.ndim :])
+        responses.append(response[(..., *within(one, window))].ravel())
+    values = np.concatenate(responses)
+    middle = np.median(values)
+    # a background of one value (thresholded, masked) has no median deviation
+    noise = 1.4826 * np.median(np.abs(values - middle)) or float(values.std()) or np.inf
+    return middle, noise
+
+
+def spot_sigmas(frame: Frame, settings: Settings) -> list[float]:
+    """Width of a spot in voxels: z, y, x."""
+    sizes = (settings.sigma_z_um, *[settings.sigma_um] * 2)
+    return [size / step for size, step in zip(sizes, frame.spacing_um, strict=True)]
+
+
+def margin_px(sigmas: list[float]) -> int:
+    """How far around a pixel the image decides on a spot there: the filter, then the maximum's neighbours."""
+    widest = max(sigmas[-2:])
+    return int(4 * widest + 0.5) + max(1, round(widest)) + 1
 
 
 def filter_log(image: np.ndarray, sigmas: list[float]) -> np.ndarray:
@@ -67,14 +116,15 @@ def filter_log(image: np.ndarray, sigmas: list[float]) -> np.ndarray:
 
 
 def find_peaks(
-    response: np.ndarray, min_snr: float, sigmas: list[float]
+    response: np.ndarray,
+    min_snr: float,
+    sigmas: list[float],
+    middle: np.float32,
+    noise: np.float32,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Local maxima (N, d) above `min_snr` robust standard deviations, and how far above."""
+    """Local maxima (N, d) that are `min_snr` times the noise above the middle, and how far above."""
     from scipy import ndimage
 
-    middle = np.median(response)
-    # a background of one value (thresholded, masked) has no median deviation
-    noise = 1.4826 * np.median(np.abs(response - middle)) or float(response.std()) or np.inf
     size = [2 * max(1, round(sigma)) + 1 for sigma in sigmas]
     highest = response == ndimage.maximum_filter(response, size)
     peaks = np.argwhere(highest & (response > middle + min_snr * noise))
@@ -82,8 +132,8 @@ def find_peaks(
 
 
 def refine(response: np.ndarray, peaks: np.ndarray) -> np.ndarray:
-    """Sub-pixel positions (N, d): vertex of the parabola through the maximum and its two neighbours, per axis."""
-    points = peaks.astype(np.float64)
+    """How far from a maximum (N, d) its true place is: vertex of the parabola through it and its two neighbours, per axis."""
+    shifts = np.zeros(peaks.shape)
     for axis, size in enumerate(response.shape):
         if size < 3:
             continue
@@ -94,8 +144,8 @@ def refine(response: np.ndarray, peaks: np.ndarray) -> np.ndarray:
         )
         curvature = before - 2 * at + after
         shift = 0.5 * (before - after) / np.where(curvature < 0, curvature, np.inf)
-        points[inner, axis] += np.clip(shift, -0.5, 0.5)
-    return points
+        shifts[inner, axis] = np.clip(shift, -0.5, 0.5)
+    return shifts
 
 
 def measure_spots(

@@ -3,12 +3,14 @@
 The baseline that needs no weights. Threshold after Otsu (1979), Li & Lee (1993) or Zack (1977).
 """
 
-from typing import Literal
-
 import numpy as np
 
 from ...frames import Frame
 from ...settings import ChannelName, NonNegative, Positive, settings
+from ...thresholds import Threshold, find_threshold
+
+TRUNCATE = 4  # widths after which scipy cuts a Gaussian off
+LEAST_PX = 64  # what neighbouring blocks share where objects are not split
 
 
 @settings
@@ -21,7 +23,7 @@ class Settings:
     """Width (sigma) of the Gaussian that removes noise."""
     background_um: NonNegative = 0.0
     """Width (sigma) of the background that is subtracted first; several object diameters, 0 for none."""
-    threshold: Literal["otsu", "li", "triangle"] = "otsu"
+    threshold: Threshold = "otsu"
     """How the threshold is found: triangle and li take dimmer objects than otsu."""
     threshold_factor: Positive = 1.0
     """Multiplies the threshold (above the image's darkest level): below 1 takes more."""
@@ -31,38 +33,51 @@ class Settings:
     """Objects are darker than their surroundings (stained sections)."""
 
 
+def survey(frame: Frame, settings: Settings) -> float:
+    """The threshold of the whole image, by its sample; above all where it has one value only."""
+    parts = [frame.cut(*window).channel(settings.channel) for window in frame.sample()]
+    smooth = [smoothen(part, frame.spacing(part), settings).ravel() for part in parts]
+    return choose_level(np.concatenate(smooth), settings)
+
+
+def margin_px(frame: Frame, settings: Settings) -> tuple[int, int, int]:
+    """Neighbours share twice the distance of two objects; what is smoothed reaches further."""
+    reach_um = TRUNCATE * (settings.smooth_um + settings.background_um)
+    overlap = max(LEAST_PX, 2 * settings.split_um / frame.um_per_px)
+    return int(np.ceil(overlap)), int(np.ceil(reach_um / frame.um_per_px)) + 1, 1
+
+
 def segment(frame: Frame, settings: Settings) -> np.ndarray:
     """(Y, X) or (Z, Y, X) of the frame -> labels of the same shape."""
-    image = frame.channel(settings.channel).astype(np.float32)
+    from scipy import ndimage
+
+    image = frame.channel(settings.channel)
     spacing = frame.spacing(image)
-    mask = find_foreground(-image if settings.dark_objects else image, spacing, settings)
+    smooth = smoothen(image, spacing, settings)
+    threshold = choose_level(smooth, settings) if frame.known is None else frame.known
+    mask = ndimage.binary_fill_holes(smooth > threshold)
     return split_objects(mask, spacing, settings.split_um)
 
 
-def find_foreground(
-    image: np.ndarray, spacing: tuple[float, ...], settings: Settings
-) -> np.ndarray:
-    """Pixels above the threshold, holes filled."""
+def smoothen(image: np.ndarray, spacing: tuple[float, ...], settings: Settings) -> np.ndarray:
+    """Noise and background removed; objects are bright."""
     from scipy import ndimage
-    from skimage import filters
 
-    smooth = ndimage.gaussian_filter(image, [settings.smooth_um / step for step in spacing])
+    image = image.astype(np.float32)
+    widths = [settings.smooth_um / step for step in spacing]
+    smooth = ndimage.gaussian_filter(-image if settings.dark_objects else image, widths)
     if settings.background_um:
         smooth -= ndimage.gaussian_filter(
             smooth, [settings.background_um / step for step in spacing]
         )
+    return smooth
+
+
+def choose_level(smooth: np.ndarray, settings: Settings) -> float:
+    """The grey value above which pixels belong to objects; above all where there is one value only."""
     lowest = float(smooth.min())
-    if lowest == float(smooth.max()):
-        return np.zeros(image.shape, bool)
-    find = {
-        "otsu": filters.threshold_otsu,
-        "li": filters.threshold_li,
-        "triangle": filters.threshold_triangle,
-    }
-    threshold = lowest + settings.threshold_factor * (
-        float(find[settings.threshold](smooth)) - lowest
-    )
-    return ndimage.binary_fill_holes(smooth > threshold)
+    level = find_threshold(smooth, settings.threshold)
+    return lowest + settings.threshold_factor * (level - lowest)
 
 
 def split_objects(mask: np.ndarray, spacing: tuple[float, ...], split_um: float) -> np.ndarray:

@@ -1,0 +1,24 @@
+"""Thresholds: grey values -> the one that parts dark from bright, after Otsu (1979), Li & Lee (1993) or Zack (1977)."""
+
+from typing import Literal
+
+import numpy as np
+
+Threshold = Literal["otsu", "li", "triangle"]
+STEPS = 2**15  # of the range of values: Li's steps may circle below that (scikit-image issue 7790)
+
+
+def find_threshold(values: np.ndarray, how: Threshold) -> float:
+    """The threshold of values of any shape; infinity where all are one value, so that nothing is above it."""
+    from skimage import filters
+
+    low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+    if low >= high:
+        return float("inf")
+    if how == "li":
+        found = filters.threshold_li(values.astype(np.float64), tolerance=(high - low) / STEPS)
+    elif how == "otsu":
+        found = filters.threshold_otsu(values)
+    else:
+        found = filters.threshold_triangle(values)
+    return float(found)
