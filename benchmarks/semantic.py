@@ -38,7 +38,7 @@ def main() -> None:
     options = options.parse_args()
     with Examples(options.examples) as examples:
         names = ["background", *examples.meta["classes"]]
-        methods = {str(folder): segment_by(folder) for folder in options.models}
+        methods = {str(folder): segment_by(folder, names) for folder in options.models}
         if options.otsu:
             sigma = max(SIGMAS, key=lambda one: score_training(examples, one))
             methods[f"Otsu, smoothed by {sigma:g} pixels"] = lambda _, x, s=sigma: find_bright(x, s)
@@ -54,14 +54,15 @@ def main() -> None:
                 print(f"| {method} | {name} | {' | '.join(show(summary[key]) for key in keys)} |")
 
 
-def segment_by(folder: Path) -> Method:
+def segment_by(folder: Path, names: list[str]) -> Method:
     """A model as a method: example and pixels (C, Z, Y, X) -> classes (Y, X)."""
     network, described, device, _ = load_ready(folder, "cpu")
     ready = Ready(network, described, device)
+    number = np.array([names.index(name) for name in described.output])  # it may have another order
 
     def segment(example: Example, pixels: np.ndarray) -> np.ndarray:
         scaled = scale_grey_values(pixels, example.percentiles, described.normalisation)
-        return predict_image(ready, scaled[:, 0]).argmax(axis=0)
+        return number[predict_image(ready, scaled[:, 0]).argmax(axis=0)]
 
     return segment
 

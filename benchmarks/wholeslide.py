@@ -20,7 +20,7 @@ import tifffile
 
 CHECKOUT = Path(__file__).parents[1]
 PERIOD = 1450  # px: no multiple of a block
-DIAMETER_PX = 28
+ROUNDING = 2e-6  # share of pixels
 CONFIG = """study: slide
 channels: {{DNA: {{source: 0, role: nucleus}}}}
 pixel_size_um: 0.5
@@ -57,10 +57,11 @@ def main() -> int:
         if size in options.naive:
             memory, seconds = measure_script(folder)
             mine = ours["segment.nuclei"]
-            same, n = compare(folder)
             print(f"  {'script':16} {memory:7.0f} MB {seconds:8.1f} CPU s {size * size / 1e6 / seconds:6.2f} Mpx a CPU s")  # fmt: skip
-            print(f"  segment against script: memory {mine[0] / memory:.2f}, CPU {mine[1] / seconds:.2f}; {n} objects, {'the same partition' if same else 'NOT the same partition'}", flush=True)  # fmt: skip
-            if not same:
+            n_ours, n_theirs, differing = compare(folder)
+            print(f"  segment against script: memory {mine[0] / memory:.2f}, CPU {mine[1] / seconds:.2f}; objects {n_ours} and {n_theirs}, {differing} of {size * size} pixels differ", flush=True)  # fmt: skip
+            if n_ours != n_theirs or differing > size * size * ROUNDING:
+                print("  NOT the same objects")
                 return 1
         if not options.folder:
             shutil.rmtree(folder)
@@ -161,20 +162,30 @@ def levels_of(folder: Path, pixels: np.ndarray) -> tuple:
     return measure_percentiles(np.concatenate(parts)[None])
 
 
-def compare(folder: Path) -> tuple[bool, int]:
-    """Whether both label images are the same partition, and how many objects there are."""
+def compare(folder: Path) -> tuple[int, int, int]:
+    """How many objects the workflow and the script found, and how many pixels they do not agree on.
+
+    Tiles of another shape let a bf16 network round otherwise; then a pixel here and there changes sides, no more.
+    """
     from scopemill.images import Image
 
-    pairs, n = set(), 0
-    script = tifffile.imread(folder / "script.tif")
+    script, found = tifffile.imread(folder / "script.tif"), {}
     with Image(folder / "results/slide/labels/nuclei/slide.ome.tif") as image:
         for y in range(0, script.shape[0], 2048):
             rows = slice(y, y + 2048)
-            both = image.window(0, y=rows).astype(np.uint64) << 32 | script[rows]
-            pairs.update(np.unique(both).tolist())
-    ours, theirs = {pair >> 32 for pair in pairs}, {pair & 0xFFFFFFFF for pair in pairs}
-    n = len(ours - {0})
-    return len(pairs) == len(ours) == len(theirs), n
+            both = image.window(0, y=rows).astype(np.uint64) << np.uint64(32) | script[rows]
+            for pair, n in zip(*np.unique(both, return_counts=True), strict=True):
+                found[int(pair)] = found.get(int(pair), 0) + int(n)
+    pairs = np.array([(pair >> 32, pair & 0xFFFFFFFF, n) for pair, n in found.items()])
+    # each object's partner is the one it shares most pixels with; what is not shared with partners is not agreed on
+    pairs = pairs[np.argsort(-pairs[:, 2], kind="stable")]
+    partners, seen, agreed = {}, set(), 0
+    for ours, theirs, n in pairs.tolist():
+        if (ours == 0) == (theirs == 0) and ours not in partners and theirs not in seen:
+            partners[ours] = theirs
+            seen.add(theirs)
+            agreed += n
+    return len(set(pairs[:, 0]) - {0}), len(set(pairs[:, 1]) - {0}), script.size - agreed
 
 
 if __name__ == "__main__":

@@ -6,29 +6,33 @@ knows; `patches` names a patch set, for scales that are given, or where slides a
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from ...frames import Frame
-from ...instances import Settings as InstanceSettings
 from ...instances import drop_small, find_instances
 from ...scaling import take_nearest
 from ...settings import (
     ChannelName,
-    ConfigError,
     Fraction,
     ModelFolder,
     PatchSet,
     Positive,
-    load,
     settings,
 )
 from ...stitching import Objects
 from ..blocks import Answer, Block
-from ..checks import check_channels_or_patches, refuse_other_channels, refuse_other_scale
+from ..checks import check_channels_or_patches, refuse_other_channels
+from ..finder import (
+    choose_postprocessing,
+    choose_zoom,
+    is_3d,
+    load_finder,
+    open_patches,
+    spacing_px,
+)
 from ..sources import (
     ImageSource,
     Known,
@@ -39,18 +43,11 @@ from ..sources import (
     predict_blocks,
     read_scaled,
     round_up,
-    zoom_to_pixel_size,
 )
-
-if TYPE_CHECKING:
-    from ...models.whole import Ready
 
 USES_GPU = True
-NEIGHBOURS = (
-    2  # diameters: what of a neighbouring block an object may reach into and still be known
-)
+NEIGHBOURS = 2  # diameters that neighbouring blocks share
 UNKNOWN_PX = 32  # diameter where neither model nor user says one
-LOOK_PX = 1024  # of a large image, where objects are measured
 
 
 @settings
@@ -174,83 +171,3 @@ def keep(objects: Objects, frame: Frame, settings: Settings) -> np.ndarray:
     if tuned.min_probability > tuned.foreground_threshold:
         kept &= objects.sums[0] / objects.areas >= tuned.min_probability
     return kept
-
-
-def choose_zoom(frame: Frame, settings: Settings, ready: "Ready", known: Known) -> float:
-    """How much larger the network has to see the image."""
-    from ...models.whole import estimate_diameter
-
-    diameter_px = ready.description.object_diameter_px
-    if not diameter_px:
-        return zoom_to_pixel_size(frame, ready, settings.model)
-    if settings.diameter_um:
-        return diameter_px * (frame.meta.pixel_size_um or 1.0) / settings.diameter_um
-    part = frame.cut(*find_brightest(frame, settings.channels[0]))
-    image = read_scaled(part, settings.channels, known, ready.description.normalisation)
-    tuned = choose_postprocessing(ready, frame.meta.pixel_size_um, settings)
-    diameter = estimate_diameter(ready, image.max(axis=1), tuned)
-    frame.note(f"objects were taken to be {diameter:.0f} pixels wide (estimated)")
-    return diameter_px / diameter
-
-
-def find_brightest(frame: Frame, channel: str) -> tuple[slice, slice]:
-    """The whole of an image of ordinary size, else the window with the most light."""
-    from scipy.ndimage import uniform_filter
-
-    if max(frame.size) <= 2 * LOOK_PX:
-        return frame.window
-    overview, scale = frame.overview(channel)
-    light = uniform_filter(overview.astype(np.float32), max(1, round(LOOK_PX / scale)))
-    middle = np.unravel_index(int(light.argmax()), light.shape)
-    starts = [
-        int(np.clip(m * scale - LOOK_PX // 2, 0, max(0, n - LOOK_PX)))
-        for m, n in zip(middle, frame.size, strict=True)
-    ]
-    return tuple(slice(start, start + LOOK_PX) for start in starts)
-
-
-def load_finder(frame: Frame, settings: Settings) -> "Ready":
-    """The network; what there is to say of its device goes into the report."""
-    from ...models.ready import load_ready
-    from ...models.whole import Ready
-
-    folder = Path(settings.model)
-    network, description, device, warning = load_ready(folder, frame.device)
-    if "foreground" not in description.output:
-        raise ConfigError(f"{folder}: finds no objects: its output is {description.output}")
-    frame.note(warning or f"networks run on {device}")
-    return Ready(network, description, device, settings.batch_size)
-
-
-def open_patches(frame: Frame, settings: Settings, ready: "Ready") -> Any:
-    """The patch set, if it is what the model wants."""
-    store = frame.patches(settings.patches)
-    cure = f"patch: {settings.patches}: channels: [...]"
-    refuse_other_channels(ready.description, settings, store.meta.channel_names, cure)
-    refuse_other_scale(ready.description, settings, store.meta)
-    return store
-
-
-def is_3d(ready: "Ready") -> bool:
-    """Whether the network looks at stacks."""
-    return len(getattr(ready.network, "size_multiple", (1, 1))) == 3
-
-
-def choose_postprocessing(
-    ready: "Ready", um_per_px: float | None, settings: Settings
-) -> InstanceSettings:
-    """The model's tuned values, and the user's above them."""
-    tuned = load(
-        InstanceSettings, ready.description.postprocessing, f"{settings.model}: postprocessing"
-    )
-    if settings.foreground_threshold is not None:
-        tuned = replace(tuned, foreground_threshold=settings.foreground_threshold)
-    if settings.min_distance_um is not None:
-        tuned = replace(tuned, min_distance_px=settings.min_distance_um / (um_per_px or 1.0))
-    return tuned
-
-
-def spacing_px(store: Any) -> tuple[float, float, float]:
-    """Size of a voxel (z, y, x) in pixels of the plane."""
-    pixel = store.pixel_size_um or 1.0
-    return ((store.z_step_um or pixel) / pixel, 1.0, 1.0)
