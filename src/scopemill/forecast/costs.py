@@ -51,7 +51,7 @@ WATERSHED = Cost(
     load_s=0.15, image_s=0.01, value_s=0.004, pixel_s=0.45, base_mb=140, pixel_b=60, margin=0.1, disk_b=0.15
 )  # fmt: skip
 NETWORK = Cost(
-    load_s=2.0, image_s=0.06, value_s=0.01, pixel_s=0.36, network_s=0.65, gpu_s=0.02,
+    load_s=1.7, image_s=0.06, value_s=0.01, pixel_s=0.36, network_s=0.65, gpu_s=0.02,
     base_mb=400, pixel_b=50, network_b=30, margin=0.3, disk_b=0.15,
 )  # fmt: skip
 
@@ -68,13 +68,17 @@ COSTS: dict[str, Cost] = {
     "segment.grow": Cost(
         load_s=0.15, image_s=0.01, value_s=0.004, pixel_s=0.3, base_mb=140, pixel_b=60, margin=0.1, disk_b=0.15
     ),
+    "segment.grow without channel": Cost(
+        load_s=0.15, image_s=0.01, value_s=0.004, pixel_s=0.13, base_mb=140, pixel_b=60, margin=0.1,
+        disk_b=0.15,
+    ),
     "segment.unet": NETWORK,
     "segment.classes-unet": Cost(
-        load_s=2.0, image_s=0.06, value_s=0.01, pixel_s=0.1, network_s=0.65, gpu_s=0.02,
+        load_s=1.7, image_s=0.06, value_s=0.01, pixel_s=0.1, network_s=0.65, gpu_s=0.02,
         base_mb=400, pixel_b=50, network_b=30, margin=0.1, disk_b=0.05,
     ),
     "segment.tissue": Cost(
-        load_s=0.5, image_s=0.3, value_s=0.005, pixel_s=0.02, base_mb=450, pixel_b=8, disk_b=0.02
+        load_s=0.4, image_s=0.3, value_s=0.005, pixel_s=0.06, base_mb=450, pixel_b=8, disk_b=0.02
     ),
     "segment.threshold": Cost(
         load_s=0.4, image_s=0.2, value_s=0.01, pixel_s=0.1, base_mb=250, pixel_b=45, margin=0.05,
@@ -90,11 +94,11 @@ COSTS: dict[str, Cost] = {
         load_s=0.4, value_s=0.2, base_mb=200, value_b=40, object_b=200, disk_object_b=40, disk_mb=0.01
     ),
     "quantify": Cost(
-        load_s=0.6, image_s=0.01, value_s=0.015, pixel_s=0.2, object_s=0.4, base_mb=220, value_b=12,
+        load_s=0.5, image_s=0.01, value_s=0.015, pixel_s=0.2, object_s=0.4, base_mb=220, value_b=12,
         pixel_b=36, object_b=2000, disk_object_b=200, disk_mb=0.02,
     ),
     "quantify of areas": Cost(
-        load_s=0.6, image_s=0.05, value_s=0.0, pixel_s=0.02, base_mb=240, pixel_b=40, disk_mb=0.02
+        load_s=0.2, image_s=0.03, value_s=0.0, pixel_s=0.03, base_mb=240, pixel_b=40, disk_mb=0.02
     ),
     "classify": Cost(
         load_s=0.4, image_s=0.01, value_s=0.0, pixel_b=0, object_b=500, disk_object_b=20
@@ -104,7 +108,7 @@ COSTS: dict[str, Cost] = {
         disk_object_b=20,
     ),
     "qc": Cost(
-        load_s=0.6, image_s=0.06, value_s=0.02, pixel_s=0.08, base_mb=350, pixel_b=24, disk_mb=1.2
+        load_s=0.55, image_s=0.03, value_s=0.02, pixel_s=0.08, base_mb=350, pixel_b=24, disk_mb=1.2
     ),
 }  # fmt: skip
 

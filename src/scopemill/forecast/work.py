@@ -47,8 +47,10 @@ def variant_of(task: Task) -> str:
         return "with stains" if getattr(task.settings, "stains", None) else ""
     if task.stage == "quantify":
         return "of areas" if task.settings.classes else ""
-    splits = getattr(task.method.settings, "split_um", True) if task.method else True
-    return "" if splits else "without splitting"
+    own = task.method.settings if task.method else None
+    if getattr(own, "channel", True) is None:
+        return "without channel"
+    return "without splitting" if getattr(own, "split_um", True) == 0 else ""
 
 
 def channels_of(task: Task) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ def make_figures(regions: "pd.DataFrame", summary: "pd.DataFrame") -> Iterator[d
             yield draw(f"{task}: share of each class in each image", draw_shares, whole, "image")
         groups = summary[(summary["object"] == task) & (summary["region_of"] == "")]
         groups = groups[groups["quantity"].str.startswith("fraction_")]
-        yield draw(f"{task}: share of each class, with 95 % intervals", draw_fractions, groups)
+        if len(groups):
+            yield draw(f"{task}: share of each class, with 95 % intervals", draw_fractions, groups)
         for region_of, one in table[table["region_of"] != ""].groupby("region_of", sort=False):
             yield draw(
                 f"{task}: share of each class in each region of {region_of}, all images together",
