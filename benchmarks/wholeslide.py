@@ -25,7 +25,8 @@ CONFIG = """study: slide
 channels: {{DNA: {{source: 0, role: nucleus}}}}
 pixel_size_um: 0.5
 segment:
-  nuclei: {{method: {{name: unet, model: {models}/nuclei, channels: [DNA], diameter_um: 14}}}}
+  tissue: {{method: {{name: tissue}}}}
+  nuclei: {{within: tissue, method: {{name: unet, model: {models}/nuclei, channels: [DNA], diameter_um: 14}}}}
 detect:
   nuclei: {{method: {{name: from-labels, labels: nuclei}}}}
 quantify:
@@ -33,7 +34,15 @@ quantify:
 patch:
   nuclei: {{patch_size_px: 512, overlap_px: 64}}
 """
-STAGES = ("convert", "patch.nuclei", "segment.nuclei", "detect.nuclei", "quantify.nuclei", "qc")
+STAGES = (
+    "convert",
+    "patch.nuclei",
+    "segment.tissue",
+    "segment.nuclei",
+    "detect.nuclei",
+    "quantify.nuclei",
+    "qc",
+)
 
 
 def main() -> int:
@@ -41,6 +50,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[4096, 8192])
     parser.add_argument("--naive", type=int, nargs="*", default=[4096], help="sizes for the script")
+    parser.add_argument(
+        "--tissue", type=int, help="nuclei in a square of this width only; the rest is empty glass"
+    )
     parser.add_argument("--folder", type=Path, help="keep everything there")
     parser.add_argument("--script", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -50,7 +62,7 @@ def main() -> int:
     for size in options.sizes:
         print(f"\n{size} x {size} px, {size * size / 1e6:.0f} megapixels", flush=True)
         folder = root / str(size)
-        make_slide(folder / "slide.tif", size)
+        make_slide(folder / "slide.tif", size, options.tissue or size)
         ours = run_workflow(folder)
         for key in STAGES:
             print("  {:16} {:7.0f} MB {:8.1f} CPU s {:6.2f} Mpx a CPU s".format(key, *ours[key], size * size / 1e6 / ours[key][1]), flush=True)  # fmt: skip
@@ -68,8 +80,8 @@ def main() -> int:
     return 0
 
 
-def make_slide(path: Path, size: int) -> None:
-    """A tiled TIFF, written tile by tile."""
+def make_slide(path: Path, size: int, tissue: int) -> None:
+    """A tiled TIFF, written tile by tile; nuclei in a square of `tissue` px in its middle."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +93,8 @@ def make_slide(path: Path, size: int) -> None:
                 rng = np.random.default_rng([y, x])
                 rows, columns = (np.arange(at, at + tile) % PERIOD for at in (y, x))
                 light = pattern[rows[:, None], columns]
+                far = max(abs(at + tile / 2 - size / 2) for at in (y, x))
+                light = light if far < tissue / 2 else np.full_like(light, pattern.min())
                 yield (rng.poisson(light) + 100).astype(np.uint16)
 
     tifffile.imwrite(path, tiles(), shape=(size, size), dtype=np.uint16, tile=(tile, tile), photometric="minisblack")  # fmt: skip

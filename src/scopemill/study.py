@@ -12,7 +12,7 @@ from .config import Channel, Config, Staining, find_recipe, merge, read_config, 
 from .settings import ConfigError, find_method, load, load_stage
 from .sheet import ID, Row, choose_images_per_batch, make_batches, read_sheet
 from .stains import ROLES
-from .study_checks import check_columns, check_groups, check_sources, check_splits
+from .study_checks import check_classes, check_columns, check_groups, check_sources, check_splits
 from .tasks import (
     BATCH_STAGES,
     STUDY_STAGES,
@@ -70,6 +70,7 @@ def make_study(config: dict[str, Any], config_path: Path) -> Study:
     rows = read_sheet(sheet)
     check_columns(tasks["gather"].settings, rows, channels)
     check_groups(tasks, rows)
+    check_classes(tasks, rows)
     check_sources(tasks, rows)
     check_splits(tasks, rows, sheet.parent)
     size = loaded.images_per_batch

@@ -32,6 +32,32 @@ def check_columns(gather: Any, rows: list[Row], channels: dict[str, Channel]) ->
         raise ConfigError("\n".join(problems))
 
 
+def check_classes(tasks: dict[str, Task], rows: list[Row]) -> None:
+    """Classes that quantify names must be those of the class task; objects get a column of a region's name."""
+    problems = []
+    for key, task in tasks.items():
+        if task.stage != "quantify":
+            continue
+        own = task.settings
+        wanted = [(f"within.{name}", name, classes) for name, classes in own.within.items()]
+        wanted += [("whole", own.classes, own.whole)] if own.classes else []
+        for setting, name, classes in wanted:
+            method = tasks[f"segment.{name}"].method
+            there = method.module.class_names(method.settings)
+            problems += [
+                f"{key}.{setting}: '{name}' has no class '{one}'{nearest(one, there)}"
+                for one in classes
+                if one not in there
+            ]
+        problems += [
+            f"{key}.regions: the sheet has a column '{name}' already; rename that task or the column"
+            for name in own.regions
+            if name in rows[0].metadata
+        ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
 def check_sources(tasks: dict[str, Task], rows: list[Row]) -> None:
     """What stands in braces in the path of annotations must be a column of the sheet."""
     for key, task in tasks.items():

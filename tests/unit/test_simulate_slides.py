@@ -129,12 +129,14 @@ def test_the_command_writes_a_study(tmp_path, kind, capsys):
     classes = tifffile.imread(tmp_path / "truth/slide-01.classes.tif")
     with (tmp_path / "truth/slide-01.nuclei.csv").open() as file:
         nuclei = list(csv.DictReader(file))
-    assert len(nuclei) == labels.max() == int(rows[0]["expected_n_nuclei"])
-    second = {"lung": "tissue", "histology": "fibrosis"}[kind]
+    second, objects, task = {
+        "lung": ("tissue", "cells", "lung"), "histology": ("fibrosis", "nuclei", "section"),
+    }[kind]  # fmt: skip
     share = (classes == 2).sum() / (classes > 0).sum()
-    assert float(rows[0][f"expected_{second}_fraction"]) == pytest.approx(share, abs=1e-5)
+    assert float(rows[0][f"expected_fraction_{task}_{second}"]) == pytest.approx(share, abs=1e-5)
     counted = sum(one["region"] == second for one in nuclei)
-    assert counted == int(rows[0][f"expected_n_nuclei_{second}"])
+    assert counted == int(rows[0][f"expected_n_{objects}_{second}"])
+    assert len(nuclei) == labels.max()
     first = (tmp_path / "raw/slide-01.ome.tif").read_bytes()
     simulate.main(arguments)
     again = tifffile.imread(tmp_path / "raw/slide-01.ome.tif")

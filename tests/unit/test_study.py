@@ -221,3 +221,32 @@ def test_a_fit_of_what_is_not_there_is_refused(complaint):
 def test_a_recipe_lies_under_the_config(study, tmp_path):
     (tmp_path / "own.yaml").write_text("segment: {nuclei: {min_size_um: 7}}\n")
     assert study(recipe="own").tasks["segment.nuclei"].settings.min_size_um == 7
+
+
+def test_classes_that_a_task_does_not_have_are_refused(tmp_path):
+    config = {
+        "study": "s",
+        "channels": {"DNA": 0},
+        "segment": {
+            "tissue": {"method": {"name": "tissue"}},
+            "cells": {"method": {"name": "otsu", "channel": "DNA"}},
+        },
+        "detect": {"cells": {"method": {"name": "from-labels", "labels": "cells"}}},
+        "quantify": {
+            "cells": {"objects": "cells", "regions": ["tissue"], "within": {"tissue": ["tisue"]}},
+            "area": {"classes": "tissue", "whole": ["air"]},
+        },
+    }
+    (tmp_path / "images.tsv").write_text("id\tpath\ttissue\na\ta.tif\tlung\n")
+    with pytest.raises(ConfigError) as error:
+        load_study(config, tmp_path / "config.yaml")
+    said = str(error.value)
+    assert (
+        "quantify.cells.within.tissue: 'tissue' has no class 'tisue'; did you mean 'tissue'?"
+        in said
+    )
+    assert (
+        "quantify.area.whole: 'tissue' has no class 'air'; choose from ['background', 'tissue']"
+        in said
+    )
+    assert "quantify.cells.regions: the sheet has a column 'tissue' already" in said

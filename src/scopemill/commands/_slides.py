@@ -24,6 +24,8 @@ from ..simulate.lung import Lung, LungSlide
 A_SUBJECT = 2  # slides
 GROUPS = {"lung": ("control", "inflamed"), "histology": ("control", "scarred")}
 EXAMPLES = {"lung": "tissue-model", "histology": "fibrosis-model"}
+# what the recipes tissue and fibrosis call the objects, and the measuring of areas
+COLUMNS = {"lung": ("cells", "lung"), "histology": ("nuclei", "section")}
 TILE_PX = 512
 
 
@@ -62,15 +64,13 @@ def make_slide(options: argparse.Namespace, kind: str, n: int) -> dict[str, Any]
     slide = make(options, group, rng, seeds[0] % 10**6, n)
     name = f"slide-{n + 1:02d}"
     areas, regions = write_slide(options.study, name, slide)
-    row = {
-        "id": name, "path": f"raw/{name}.ome.tif", "subject": f"s{subject + 1:02d}", "group": group,
-        "expected_n_nuclei": sum(regions.values()),
-    }  # fmt: skip
     names = slide.class_names[1:]
-    row |= {f"expected_n_nuclei_{region}": regions[region] for region in names}
+    objects, task = COLUMNS[kind]
+    row = {"id": name, "path": f"raw/{name}.ome.tif", "subject": f"s{subject + 1:02d}", "group": group}  # fmt: skip
+    row |= {f"expected_n_{objects}_{region}": regions[region] for region in names}
     within = max(1, sum(areas[region] for region in names))
     return row | {
-        f"expected_{region}_fraction": round(areas[region] / within, 5) for region in names
+        f"expected_fraction_{task}_{region}": round(areas[region] / within, 5) for region in names
     }
 
 

@@ -109,9 +109,10 @@ def find_objects(
     cores = choose_cores(layout, inside)
     answers = answer_blocks(frame, method, map(layout.block, cores))
     together = Stitcher(store, keeps_ids=getattr(method.module, "KEEPS_IDS", False))
-    for core, (labels, weights) in zip(cores, answers, strict=True):
-        window = layout.block(core)[1]
+    for core in cores:
+        window, (labels, weights) = layout.block(core)[1], next(answers)
         together.add(core, window, labels, (*weights, inside(window)) if inside else weights)
+        del labels, weights  # gone before the next block is looked at
     objects = together.finish()
     kept = keep(objects)
     return Plane(frame.size, store, objects.number(kept), objects, kept)
@@ -123,9 +124,10 @@ def find_classes(
     """Classes of a plane; background where nothing is `inside`."""
     cores = choose_cores(layout, inside)
     answers = answer_blocks(frame, method, map(layout.block, cores))
-    for core, (classes, _) in zip(cores, answers, strict=True):
-        found = classes[within(core, layout.block(core)[1])]
-        store[core] = np.where(inside(core), found, 0) if inside else found
+    for core in cores:
+        classes = next(answers)[0][within(core, layout.block(core)[1])]
+        store[core] = np.where(inside(core), classes, 0) if inside else classes
+        del classes  # gone before the next block is looked at
     return Plane(frame.size, store)
 
 

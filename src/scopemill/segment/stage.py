@@ -40,7 +40,7 @@ class Settings:
     """Objects wider than this are dropped."""
     within: ClassTask | None = None
     """Only where this segment task has a class (tissue): empty parts are not looked at, objects elsewhere are dropped."""
-    tile_px: Annotated[int, Field(ge=128, multiple_of=64)] = 3072
+    tile_px: Annotated[int, Field(ge=128, multiple_of=64)] = 2048
     """Larger images are looked at in blocks of this width, so that memory does not grow with the image."""
     seam_limit: Fraction = 0.05
     """An image is flagged when blocks change more than this share of a sample's foreground or objects."""

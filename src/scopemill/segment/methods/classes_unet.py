@@ -104,6 +104,7 @@ def segment_blocks(frame: Frame, blocks: Iterable[Block], settings: Settings) ->
     for (_, answer), maps in predict_blocks(ready, source, blocks, frame.threads):
         size = tuple(one.stop - one.start for one in answer)
         found = take_nearest(decide(maps, outputs, thresholds), size)
+        del maps  # gone before the next block is looked at
         yield fill_small(found, *limits_px(frame, settings)), ()
 
 

@@ -156,7 +156,9 @@ def segment_blocks(frame: Frame, blocks: Iterable[Block], settings: Settings) ->
         size = tuple(one.stop - one.start for one in answer)
         labels = cut_objects(outputs, maps, size, zoom, undropped)
         foreground = take_nearest(maps[outputs.index("foreground")], size)
+        del maps  # gone before the next block is looked at
         yield labels, (foreground,)
+        del labels, foreground
 
 
 def keep(objects: Objects, frame: Frame, settings: Settings) -> np.ndarray:
