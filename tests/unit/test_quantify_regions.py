@@ -75,6 +75,19 @@ def test_where_the_centre_is_background_most_pixels_decide():
     assert run(frame_of(nowhere, cells), regions=("tissue",))["tissue"].tolist() == ["background"]
 
 
+def test_a_cell_is_where_most_of_its_nucleus_is():
+    cells = picture("00000000 01111110 01111110 00000000 02220000").astype(np.uint32)
+    classes = picture("00000000 01111220 01111220 00000000 01122000").astype(np.uint8)
+    nuclei = picture("00000000 00001110 00000000 00000000 00000000").astype(np.uint32)
+    frame = frame_of(classes, cells)
+    assert run(frame, regions=("tissue",))["tissue"].tolist() == ["air", "air"]
+    source = Frame.of({"DNA": np.zeros(cells.shape)}, {"cells": cells, "nuclei": nuclei}, 0.5, classes={"tissue": (classes, NAMES)})  # fmt: skip
+    frame = replace(source, tables=frame.tables)
+    found = run(frame, regions=("tissue",), nucleus="nuclei")
+    # the second has no nucleus, so its centre decides
+    assert found["tissue"].tolist() == ["tissue", "air"]
+
+
 def test_only_objects_within_the_classes_are_measured():
     table = run(frame_of(), within={"tissue": ("tissue",)})
     assert table.index.tolist() == [3] and "tissue" not in table

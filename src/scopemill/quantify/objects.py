@@ -118,8 +118,9 @@ def choose_objects(
     """Labels of the objects to measure numbered from 1, their rows, and their region by task."""
     objects = objects.sort_values("label")
     own = number(labels, objects["label"].to_numpy())
+    nuclei = frame.labels(settings.nucleus) > 0 if settings.nucleus else None
     looked_up = {
-        task: regions.look_up(frame, task, own, objects)
+        task: regions.look_up(frame, task, own, objects, nuclei)
         for task in dict.fromkeys((*settings.regions, *settings.within))
     }
     inside = np.ones(len(objects), bool)

@@ -50,28 +50,47 @@ def read_classes(frame: Frame, task: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.broadcast_to(classes, shape)
 
 
-def look_up(frame: Frame, task: str, own: np.ndarray, objects: "pd.DataFrame") -> np.ndarray:
+def look_up(
+    frame: Frame,
+    task: str,
+    own: np.ndarray,
+    objects: "pd.DataFrame",
+    nuclei: np.ndarray | None = None,
+) -> np.ndarray:
     """Class name of each object, numbered from 1 in `own` in the order of its rows.
 
-    It is the class under the centroid; where that is the background (a cell on the very border, a ring), the one that
-    most of the object's pixels have (of equals not the background).
+    It is the class that most pixels of its nucleus have, where `nuclei` (of the shape of `own`) tells which those are:
+    a cell that was grown around its nucleus reaches into the next region. Else it is the class under the centroid; where
+    that is the background (a cell on the very border, a ring), the one that most of the object's pixels have.
     """
     names = np.array(frame.class_names(task), dtype=object)
     classes = read_classes(frame, task, own.shape)
-    origin = [part.start for part in frame.window]
-    axes = [f"centroid_{axis}" for axis in "zyx"[-own.ndim :]]
-    points = np.floor(objects[axes].to_numpy(float) + 0.5).astype(np.int64)
-    points[:, -2:] -= origin
-    points = np.clip(points, 0, np.array(own.shape) - 1)
-    numbers = classes[tuple(points.T)].astype(np.int64)
+    numbers = take_under_centroids(frame, classes, objects)
+    if nuclei is not None:
+        most = find_most(np.where(nuclei, own, 0), classes, len(objects), len(names))
+        numbers = np.where(most >= 0, most, numbers)
     if (numbers == 0).any():
-        pairs = own.ravel().astype(np.int64) * len(names) + classes.ravel()
-        counts = np.bincount(pairs, minlength=(len(objects) + 1) * len(names))
-        # the background is put last, for argmax takes the first of equals
-        counts = np.roll(counts.reshape(-1, len(names))[1 : len(objects) + 1], -1, axis=1)
-        most = (counts.argmax(axis=1) + 1) % len(names)
-        numbers = np.where(numbers == 0, most, numbers)
+        most = find_most(own, classes, len(objects), len(names))
+        numbers = np.where((numbers == 0) & (most > 0), most, numbers)
     return names[numbers]
+
+
+def take_under_centroids(frame: Frame, classes: np.ndarray, objects: "pd.DataFrame") -> np.ndarray:
+    """The class (N,) at the pixel of each object's centroid."""
+    axes = [f"centroid_{axis}" for axis in "zyx"[-classes.ndim :]]
+    points = np.floor(objects[axes].to_numpy(float) + 0.5).astype(np.int64)
+    points[:, -2:] -= [part.start for part in frame.window]
+    points = np.clip(points, 0, np.array(classes.shape) - 1)
+    return classes[tuple(points.T)].astype(np.int64)
+
+
+def find_most(own: np.ndarray, classes: np.ndarray, n: int, n_classes: int) -> np.ndarray:
+    """The class (n,) that most pixels of each object have, of equals not the background; -1 of objects without pixels."""
+    pairs = own.ravel().astype(np.int64) * n_classes + classes.ravel()
+    counts = np.bincount(pairs, minlength=(n + 1) * n_classes)
+    # the background is put last, for argmax takes the first of equals
+    counts = np.roll(counts.reshape(-1, n_classes)[1 : n + 1], -1, axis=1)
+    return np.where(counts.any(axis=1), (counts.argmax(axis=1) + 1) % n_classes, -1)
 
 
 def add_distances(table: "pd.DataFrame", frame: Frame, task: str) -> "pd.DataFrame":
