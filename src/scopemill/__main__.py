@@ -5,6 +5,7 @@ Imports only the stage or command that it runs.
 """
 
 import argparse
+import ctypes
 import importlib
 import json
 import logging
@@ -15,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__
+
+M_MMAP_THRESHOLD, LARGE_BYTES = -3, 4 << 20  # of malloc.h: arrays from so many bytes on
 
 BATCH_STAGES = {
     "convert": "raw images -> OME-TIFF",
@@ -100,9 +103,18 @@ def use_cores(n: int) -> None:
         os.environ.setdefault(f"{name}_NUM_THREADS", str(n))
 
 
+def return_memory() -> None:
+    """Give large arrays back to the system when they are let go: else the C library keeps them, and the peak grows."""
+    try:
+        ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+    except (OSError, AttributeError):
+        return  # another C library, which has its own ways
+
+
 def run_stage(options: argparse.Namespace) -> None:
     """Run a stage on a batch, or on the whole study."""
     use_cores(options.threads)
+    return_memory()
     from .containers import refuse_other_code
     from .provenance import code_hash
     from .settings import load_stage
