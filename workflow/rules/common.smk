@@ -26,6 +26,7 @@ except ConfigError as error:
     sys.exit(f"\n{error}\n")
 
 LEAST_MB = 1000  # of a job; what small images need is hard to tell and cheap to have
+LEAST_GPU_MB = 4000  # the libraries of a GPU alone take most of this
 CONTAINER = image_for(Path(workflow.basedir), STUDY.config.device)
 
 
@@ -133,18 +134,19 @@ def memory_mb(rule):
     def memory_of(wildcards, attempt):
         key = task_of(rule, wildcards).key
         needed = FORECAST.job_memory_mb(key, wildcards.batch)
-        return attempt * max(LEAST_MB, round_up(needed, 100))
+        least = LEAST_GPU_MB if uses_gpu(rule, wildcards) else LEAST_MB
+        return attempt * max(least, round_up(needed, 100))
 
     return memory_of
 
 
 def minutes(rule):
-    """An hour, and three times the CPU time that `scopemill plan` forecasts; more with each attempt."""
+    """Half an hour and three times the CPU time that `scopemill plan` forecasts, an hour at least; more with each attempt."""
 
     def minutes_of(wildcards, attempt):
         key = task_of(rule, wildcards).key
         seconds = 3 * FORECAST.job_seconds(key, wildcards.batch)
-        return attempt * (60 + round_up(seconds / 60, 10))
+        return attempt * max(60, round_up(30 + seconds / 60, 10))
 
     return minutes_of
 
