@@ -98,6 +98,10 @@ class Frame:
         """Windows to estimate statistics of the whole image on, however it is cut: all of a small image."""
         return sample_windows(self.size)
 
+    def sampled(self, read: Callable[["Frame"], np.ndarray]) -> np.ndarray:
+        """The values (n,) that `read` gives of the windows of the sample."""
+        return np.concatenate([read(self.cut(*window)).ravel() for window in self.sample()])
+
     @classmethod
     def of(
         cls,

@@ -9,6 +9,7 @@ from .errors import DataError
 SAME_SCALE = 0.02  # scales that differ by less are not worth an interpolation
 BLOCK_PX = 2048  # of the plane, which are smoothed at once
 FINEST = 8  # times finer than the image; beyond that the wanted pixel size is a mistake
+STEPS = (1, 4, 8, 16, 32)  # pixels at which those of two scales may begin together
 
 
 def choose_scale(
@@ -114,12 +115,33 @@ def interpolate(image: np.ndarray, places: np.ndarray, axis: int) -> np.ndarray:
     return low + share * (high - low)
 
 
+def find_step(zoom: float) -> int:
+    """Pixels of an image at which pixels of one `zoom` times as large begin too; 1 where none of STEPS will do."""
+    return next((n for n in STEPS if (zoom * n).is_integer()), 1)
+
+
 def take_nearest(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Labels (..., Y, X) at another size: each pixel takes the label under its centre."""
     if labels.shape[-2:] == tuple(size):
         return labels
     rows, columns = map(nearest_pixels, size, labels.shape[-2:])
     return labels[..., rows[:, None], columns]
+
+
+def take_nearest_window(
+    read: Callable[[slice, slice], np.ndarray],
+    source: tuple[int, int],
+    size: tuple[int, int],
+    window: tuple[slice, slice],
+) -> np.ndarray:
+    """A window (y, x) of what `take_nearest` makes of a plane; `read` gives windows of the plane (..., Y, X)."""
+    if tuple(source) == tuple(size):
+        return read(*window)
+    rows, columns = (
+        nearest_pixels(n, m)[one] for n, m, one in zip(size, source, window, strict=True)
+    )
+    part = read(*(slice(int(one[0]), int(one[-1]) + 1) for one in (rows, columns)))
+    return part[..., (rows - rows[0])[:, None], columns - columns[0]]
 
 
 def nearest_pixels(size: int, source: int) -> np.ndarray:

@@ -250,3 +250,10 @@ def test_a_segmented_frame_is_cleaned_by_the_stage():
     mapping = {"method": {"name": "otsu", "channel": "DNA", "smooth_um": 0.0, "split_um": 0.0}, "min_size_um": 15}  # fmt: skip
     own, method = load_stage("segment", mapping, "segment.nuclei")
     assert sizes(stage.segment(Frame.of({"DNA": TWO}), own, method)) == [300]
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (4, 20, 20)])
+def test_otsu_finds_nothing_in_an_empty_plane_or_stack(shape):
+    frame = Frame.of({"a": np.full(shape, 7, np.uint16)})
+    labels = otsu.segment(frame, otsu.Settings(channel="a"))
+    assert labels.shape == shape and labels.dtype == np.uint32 and not labels.any()

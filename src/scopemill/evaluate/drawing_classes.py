@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import metrics, pictures
 from ..scoring import SemanticScore, summarise_tiles
+from ..tiling import list_cores
 from .drawing import MISSED, PANEL_PX, RIGHT, WRONG
 from .painting import (
     OTHER,
@@ -22,7 +23,7 @@ from .painting import (
     paint_mistakes,
     to_pillow,
 )
-from .regions import BLOCK_PX, IGNORE, list_blocks
+from .regions import BLOCK_PX, IGNORE
 
 if TYPE_CHECKING:
     from .collect import Case
@@ -101,7 +102,7 @@ def sample(case: "Case", ys: np.ndarray, xs: np.ndarray) -> tuple[np.ndarray, np
     """True and found classes of some rows and columns; of a stack, of its middle plane."""
     truth, found = np.zeros((2, len(ys), len(xs)), np.uint8)
     middle = case.shape[0] // 2
-    for y, x in list_blocks(case.shape[-2:], BLOCK_PX):
+    for y, x in list_cores(case.shape[-2:], BLOCK_PX):
         rows, columns = (np.searchsorted(at, [part.start, part.stop]) for at, part in ((ys, y), (xs, x)))  # fmt: skip
         inside = slice(*rows), slice(*columns)
         if rows[0] < rows[1] and columns[0] < columns[1]:

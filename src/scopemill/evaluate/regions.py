@@ -1,6 +1,6 @@
 """Regions: class images and annotated classes -> confusion of each tile, read block by block whatever the size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from ..manifests import read_manifests, results_root
 from ..metrics import Interval
 from ..scoring import SemanticScore
 from ..settings import ConfigError, nearest
+from ..tiling import list_cores
 from .collect import Case
 
 if TYPE_CHECKING:
@@ -71,21 +72,13 @@ class TrueClasses:
 def score_case(case: Case, n_classes: int, tile_px: int) -> SemanticScore:
     """Confusion of each tile of a class image (of all its planes)."""
     tiles, places = [], []
-    for y, x in list_blocks(case.shape[-2:], tile_px * max(1, BLOCK_PX // tile_px)):
+    for y, x in list_cores(case.shape[-2:], tile_px * max(1, BLOCK_PX // tile_px)):
         truth, found = case.truth(y, x), case.predicted(y, x)
-        for rows, columns in list_blocks(truth.shape[-2:], tile_px):
+        for rows, columns in list_cores(truth.shape[-2:], tile_px):
             pair = (truth[:, rows, columns], found[:, rows, columns])
             tiles.append(metrics.confusion(*pair, n_classes, IGNORE))
             places.append((y.start + rows.start, x.start + columns.start))
     return scoring.join_tiles(case.name, tiles, places, n_classes)
-
-
-def list_blocks(shape: Sequence[int], size: int) -> Iterator[tuple[slice, slice]]:
-    """Squares that cover a plane (Y, X), row by row; the last ones may be smaller."""
-    height, width = shape
-    for y in range(0, height, size):
-        for x in range(0, width, size):
-            yield slice(y, min(y + size, height)), slice(x, min(x + size, width))
 
 
 def describe_case(

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ..instances import Settings as InstanceSettings
 from ..instances import find_instances
-from ..scaling import take_nearest
+from ..scaling import find_step, take_nearest
 from ..tiling import Blend, choose_tile, cut, tile_origins
 from .description import Description
 from .predict import predict_patches
@@ -47,12 +47,8 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return y[0].numpy()
 
 
-def predict_image(ready: Ready, image: np.ndarray, wanted: np.ndarray | None = None) -> np.ndarray:
-    """Scaled grey values (C, [Z,] Y, X) -> maps (heads, [Z,] Y, X), tile by tile.
-
-    Planes give what they would give undivided. `wanted` (Y, X) says where maps are needed; they are 0 where a tile has
-    no such pixel.
-    """
+def predict_image(ready: Ready, image: np.ndarray) -> np.ndarray:
+    """Scaled grey values (C, [Z,] Y, X) -> maps (heads, [Z,] Y, X), tile by tile; planes as if undivided."""
     halo = getattr(ready.network, "halo_px", 0)
     multiple = getattr(ready.network, "size_multiple", (1,))[-1]
     size, largest = image.shape[-2:], TILE if image.ndim == 3 else TILE_3D
@@ -63,8 +59,6 @@ def predict_image(ready: Ready, image: np.ndarray, wanted: np.ndarray | None = N
     tile = choose_tile(size, largest, overlap, multiple)
     inner = (len(ready.description.output), *image.shape[1:-2])
     origins = tile_origins(size, tile, overlap, multiple)
-    if wanted is not None:
-        origins = origins[[cut(wanted, origin, tile).any() for origin in origins]]
     blend = Blend(int(np.prod(inner)), size, tile, overlap, halo)
     n = max(1, ready.batch_size * BATCH_PX // (tile[0] * tile[1]))
     groups = [origins[i : i + n] for i in range(0, len(origins), n)]
@@ -87,8 +81,8 @@ def predict_zoomed(ready: Ready, image: np.ndarray, zoom: float) -> np.ndarray:
     A part of an image gives what the whole gives there, where it begins at whole pixels of both scales.
     """
     size = image.shape[-2:]
-    steps = next((n for n in (1, 4, 8, 16, 32) if (zoom * n).is_integer()), 1)
-    missing = [(0, min(-n % steps, n - 1)) for n in size]
+    step = find_step(zoom)
+    missing = [(0, min(-n % step, n - 1)) for n in size]
     padded = np.pad(image, [(0, 0), *missing], mode="reflect")
     maps = predict_at(ready, padded, zoom)
     if zoom < 1:

@@ -69,17 +69,12 @@ def find_backgrounds(
     """Background of each channel: a percentile of the image, or of windows sampled over a large one."""
     if settings.background_percentile is None or not (settings.nucleus or settings.ring_um):
         return dict.fromkeys(names, 0.0)
-    parts = [frame.cut(*window) for window in frame.sample()]
-    labels = frame.cut(slice(0, 1), slice(0, 1)).labels(labels_task)
-    return {
-        name: float(
-            np.percentile(
-                np.concatenate([read(part, name, labels.ndim, settings.z).ravel() for part in parts]),
-                settings.background_percentile,
-            )
-        )
-        for name in names
-    }  # fmt: skip
+    ndim = frame.cut(slice(0, 1), slice(0, 1)).labels(labels_task).ndim
+    backgrounds = {}
+    for name in names:
+        values = frame.sampled(lambda part, name=name: read(part, name, ndim, settings.z))
+        backgrounds[name] = float(np.percentile(values, settings.background_percentile))
+    return backgrounds
 
 
 def read(frame: Frame, channel: str, ndim: int, z: str) -> np.ndarray:
@@ -97,7 +92,8 @@ def measure_block(
 ) -> "pd.DataFrame":
     """Rows of the objects of one block: label, regions, features, parts."""
     labels = frame.labels(labels_task)
-    own, objects, places = choose_objects(frame, objects, labels, settings)
+    nuclei = frame.labels(settings.nucleus) > 0 if settings.nucleus else None
+    own, objects, places = choose_objects(frame, objects, labels, nuclei, settings)
     ids = objects["label"].to_numpy()
     channels = {
         name: np.broadcast_to(read(frame, name, labels.ndim, settings.z), labels.shape)
@@ -107,18 +103,21 @@ def measure_block(
     table = features.measure(own, channels, frame.spacing(labels), with_um)
     # numbers count from 1 in the order of the rows
     at = table["label"].to_numpy() - 1
-    parts = measure_parts(len(ids), own, labels, channels, backgrounds, frame, settings, ids)
+    parts = measure_parts(own, labels, nuclei, channels, backgrounds, frame, settings, ids)
     columns = {name: values[at] for name, values in (places | parts).items()}
     return table.assign(label=ids[at], **columns)
 
 
 def choose_objects(
-    frame: Frame, objects: "pd.DataFrame", labels: np.ndarray, settings: Any
+    frame: Frame,
+    objects: "pd.DataFrame",
+    labels: np.ndarray,
+    nuclei: np.ndarray | None,
+    settings: Any,
 ) -> tuple[np.ndarray, "pd.DataFrame", dict[str, np.ndarray]]:
     """Labels of the objects to measure numbered from 1, their rows, and their region by task."""
     objects = objects.sort_values("label")
     own = number(labels, objects["label"].to_numpy())
-    nuclei = frame.labels(settings.nucleus) > 0 if settings.nucleus else None
     looked_up = {
         task: regions.look_up(frame, task, own, objects, nuclei)
         for task in dict.fromkeys((*settings.regions, *settings.within))
@@ -139,9 +138,9 @@ def number(labels: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 
 def measure_parts(
-    n: int,
     own: np.ndarray,
     labels: np.ndarray,
+    nuclei: np.ndarray | None,
     channels: dict[str, np.ndarray],
     backgrounds: dict[str, float],
     frame: Frame,
@@ -151,11 +150,10 @@ def measure_parts(
     """Means in nucleus, cytoplasm and ring, and their ratios."""
     columns: dict[str, np.ndarray] = {}
     parts: dict[str, np.ndarray] = {}
-    numbers = np.arange(1, n + 1)
-    if settings.nucleus:
-        inside = frame.labels(settings.nucleus) > 0
-        parts |= {"nucleus": np.where(inside, own, 0), "cytoplasm": np.where(inside, 0, own)}
-        columns["nucleus_area_fraction"] = features.mean_within(own, inside, numbers)
+    numbers = np.arange(1, len(ids) + 1)
+    if nuclei is not None:
+        parts |= {"nucleus": np.where(nuclei, own, 0), "cytoplasm": np.where(nuclei, 0, own)}
+        columns["nucleus_area_fraction"] = features.mean_within(own, nuclei, numbers)
     if settings.ring_um:
         ring = features.ring_around(
             labels, settings.ring_gap_um, settings.ring_um, frame.spacing(labels)
@@ -167,7 +165,7 @@ def measure_parts(
             for part, where in parts.items()
         }
         columns |= {f"{part}_mean_{name}": values for part, values in means.items()}
-        if settings.nucleus:
+        if nuclei is not None:
             columns[f"nucleus_cytoplasm_ratio_{name}"] = features.ratio(
                 means["nucleus"], means["cytoplasm"]
             )

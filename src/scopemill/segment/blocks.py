@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..frames import Frame
-from ..scaling import nearest_pixels
+from ..scaling import take_nearest_window
 from ..settings import Method
 from ..stitching import Objects, Stitcher
 from ..tiling import Window, list_cores, widen, within
@@ -60,14 +60,7 @@ class Plane:
     def read(self, y: slice, x: slice) -> np.ndarray:
         """A window (Y, X) of the image."""
         grid = self.store.shape
-        if grid == self.size:
-            found = self.store[y, x]
-        else:
-            ys, xs = (
-                nearest_pixels(n, m)[one] for n, m, one in zip(self.size, grid, (y, x), strict=True)
-            )
-            part = self.store[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
-            found = part[(ys - ys[0])[:, None], xs - xs[0]]
+        found = take_nearest_window(lambda *part: self.store[part], grid, self.size, (y, x))
         return found if self.numbers is None else self.numbers[found]
 
 
@@ -98,15 +91,15 @@ def find_objects(
     frame: Frame,
     method: Method,
     layout: Layout,
+    cores: Sequence[Window],
     store: Any,
     keep: Callable[[Objects], np.ndarray],
     inside: Inside | None = None,
 ) -> Plane:
-    """Labels of a plane; `keep` judges the objects when they are whole.
+    """Labels of a plane, by its `cores` to look at; `keep` judges the objects when they are whole.
 
-    Where nothing is `inside`, nothing is looked at; what shares of an object are, is its last sum.
+    How much of each object is `inside`, is its last sum.
     """
-    cores = choose_cores(layout, inside)
     answers = answer_blocks(frame, method, map(layout.block, cores))
     together = Stitcher(store, keeps_ids=getattr(method.module, "KEEPS_IDS", False))
     for core in cores:
@@ -119,10 +112,14 @@ def find_objects(
 
 
 def find_classes(
-    frame: Frame, method: Method, layout: Layout, store: Any, inside: Inside | None = None
+    frame: Frame,
+    method: Method,
+    layout: Layout,
+    cores: Sequence[Window],
+    store: Any,
+    inside: Inside | None = None,
 ) -> Plane:
-    """Classes of a plane; background where nothing is `inside`."""
-    cores = choose_cores(layout, inside)
+    """Classes of a plane, by its `cores` to look at; background where nothing is `inside`."""
     answers = answer_blocks(frame, method, map(layout.block, cores))
     for core in cores:
         classes = next(answers)[0][within(core, layout.block(core)[1])]
@@ -139,17 +136,10 @@ def choose_cores(layout: Layout, inside: Inside | None) -> list[Window]:
 def make_inside(frame: Frame, task: str, size: tuple[int, int]) -> Inside:
     """Where a class task has a class, by windows of a grid of this size."""
 
-    def inside(window: Window) -> np.ndarray:
-        if size == frame.size:
-            return frame.cut(*window).classes(task) > 0
-        places = [
-            nearest_pixels(m, n)[one] for n, m, one in zip(frame.size, size, window, strict=True)
-        ]
-        around = [slice(int(one[0]), int(one[-1]) + 1) for one in places]
-        rows, columns = (one - one[0] for one in places)
-        return frame.cut(*around).classes(task)[rows[:, None], columns] > 0
+    def read(y: slice, x: slice) -> np.ndarray:
+        return frame.cut(y, x).classes(task) > 0
 
-    return inside
+    return lambda window: take_nearest_window(read, frame.size, size, window)
 
 
 class Scratch:

@@ -1,6 +1,6 @@
 """Finder: a model that finds objects, and what it needs to know of an image: scale, patch set, post-processing.
 
-`settings` are those of the method `unet`.
+`settings` are those of the method `unet`; `load_network` serves those of any method.
 """
 
 from dataclasses import replace
@@ -54,17 +54,23 @@ def find_brightest(frame: Frame, channel: str) -> tuple[slice, slice]:
     return tuple(slice(start, start + LOOK_PX) for start in starts)
 
 
-def load_finder(frame: Frame, settings: Any) -> "Ready":
+def load_network(frame: Frame, settings: Any) -> "Ready":
     """The network; what there is to say of its device goes into the report."""
     from ..models.ready import load_ready
     from ..models.whole import Ready
 
-    folder = Path(settings.model)
-    network, description, device, warning = load_ready(folder, frame.device)
-    if "foreground" not in description.output:
-        raise ConfigError(f"{folder}: finds no objects: its output is {description.output}")
+    network, description, device, warning = load_ready(Path(settings.model), frame.device)
     frame.note(warning or f"networks run on {device}")
     return Ready(network, description, device, settings.batch_size)
+
+
+def load_finder(frame: Frame, settings: Any) -> "Ready":
+    """A network that finds objects."""
+    ready = load_network(frame, settings)
+    output = ready.description.output
+    if "foreground" not in output:
+        raise ConfigError(f"{Path(settings.model)}: finds no objects: its output is {output}")
+    return ready
 
 
 def open_patches(frame: Frame, settings: Any, ready: "Ready") -> Any:

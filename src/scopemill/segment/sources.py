@@ -14,7 +14,7 @@ from ..frames import Frame
 from ..images import as_stack
 from ..patches import Patches
 from ..pipeline import ahead
-from ..scaling import FINEST
+from ..scaling import FINEST, find_step
 from ..tiling import Window, within
 from .blocks import Block
 
@@ -108,9 +108,8 @@ def measure_levels(frame: Frame, channels: Sequence[str]) -> tuple[tuple[float, 
     """Percentiles of each channel of the whole image, by its sample."""
     from ..examples import measure_percentiles
 
-    parts = [frame.cut(*window) for window in frame.sample()]
     return tuple(
-        measure_percentiles(np.concatenate([one.channel(name).ravel() for one in parts])[None])[0]
+        measure_percentiles(frame.sampled(lambda part, name=name: part.channel(name))[None])[0]
         for name in channels
     )
 
@@ -121,10 +120,14 @@ def fit_zoom(zoom: float) -> float:
     return max(1, round(zoom * steps)) / steps
 
 
-def find_align(zoom: float, multiple: int) -> int:
-    """Pixels of the image at which blocks may begin: whole pixels of the network's coarsest grid."""
-    steps = next(n for n in (1, 4, 8, 16, 32) if (zoom * n).is_integer())
-    return multiple * steps
+def find_margin(ready: "Ready", zoom: float) -> tuple[int, int]:
+    """Pixels of the image that the network looks at around a block, and the multiple at which blocks may begin.
+
+    Blocks begin at whole pixels of the network's coarsest grid.
+    """
+    align = getattr(ready.network, "size_multiple", (1,))[-1] * find_step(zoom)
+    looks = getattr(ready.network, "halo_px", 0) / zoom + (zoom != 1) * (2 + 2 / zoom)
+    return round_up(looks, align), align
 
 
 def zoom_to_pixel_size(frame: Frame, ready: "Ready", model: str) -> float:

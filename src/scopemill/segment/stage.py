@@ -125,15 +125,15 @@ def segment_blockwise(
 ) -> Found:
     """One plane of any size, with a certificate of its seams."""
     inside = make_inside(frame, settings.within, layout.size) if settings.within else None
-    facts: dict[str, Any] = {"n_blocks": len(choose_cores(layout, inside))}
+    cores = choose_cores(layout, inside)
+    facts: dict[str, Any] = {"n_blocks": len(cores)}
     if output_of(method) == "classes":
-        plane = find_classes(frame, method, layout, scratch.plane(layout.size, np.uint8), inside)
+        store = scratch.plane(layout.size, np.uint8)
+        plane = find_classes(frame, method, layout, cores, store, inside)
     else:
-        store, keep = (
-            scratch.plane(layout.size, np.uint32),
-            keep_of(frame, settings, method, layout),
-        )
-        plane = find_objects(frame, method, layout, store, keep, inside)
+        store = scratch.plane(layout.size, np.uint32)
+        keep = keep_of(frame, settings, method, layout)
+        plane = find_objects(frame, method, layout, cores, store, keep, inside)
         facts["n_objects"] = int(np.count_nonzero(plane.objects.areas[plane.kept]))
     certificate = certify(frame, method, layout, plane, settings.seam_limit, inside)
     if certificate is not None:

@@ -18,10 +18,11 @@ from ...scaling import take_nearest
 from ...settings import ChannelName, ConfigError, ModelFolder, NonNegative, nearest, settings
 from ..blocks import Answer, Block
 from ..checks import refuse_other_channels
+from ..finder import load_network
 from ..sources import (
     ImageSource,
     Known,
-    find_align,
+    find_margin,
     fit_zoom,
     measure_levels,
     predict_blocks,
@@ -80,10 +81,8 @@ def look_over(frame: Frame, settings: Settings) -> Known:
 def margin_px(frame: Frame, settings: Settings) -> tuple[int, int, int]:
     """What the network and the rules of holes and islands look at."""
     ready = load_classes(frame, settings)
-    zoom = frame.known.zoom
-    align = find_align(zoom, getattr(ready.network, "size_multiple", (1,))[-1])
-    looks = getattr(ready.network, "halo_px", 0) / zoom + (zoom != 1) * (2 + 2 / zoom)
-    return round_up(reach_px(*limits_px(frame, settings)), align), round_up(looks, align), align
+    looks, align = find_margin(ready, frame.known.zoom)
+    return round_up(reach_px(*limits_px(frame, settings)), align), looks, align
 
 
 def segment(frame: Frame, settings: Settings) -> np.ndarray:
@@ -115,17 +114,13 @@ def limits_px(frame: Frame, settings: Settings) -> tuple[float, float]:
 
 
 def load_classes(frame: Frame, settings: Settings) -> "Ready":
-    """The network; what there is to say of its device goes into the report."""
-    from ...models.ready import load_ready
-    from ...models.whole import Ready
-
-    folder = Path(settings.model)
-    network, description, device, warning = load_ready(folder, frame.device)
-    if description.output[0] != "background" or description.classifier:
-        cause = f"{folder}: gives no classes of pixels, but {description.output}"
+    """A network that gives classes of pixels."""
+    ready = load_network(frame, settings)
+    output = ready.description.output
+    if output[0] != "background" or ready.description.classifier:
+        cause = f"{Path(settings.model)}: gives no classes of pixels, but {output}"
         raise ConfigError(f"{cause}; choose a model that was trained by the method semantic")
-    frame.note(warning or f"networks run on {device}")
-    return Ready(network, description, device, settings.batch_size)
+    return ready
 
 
 def check(settings: Settings, channels: Mapping[str, Any]) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OUTPUT = "classes"
-NO_SEAMS = True  # a pixel does not depend on the window that it is drawn in
 OUTSIDE = "outside"
 
 

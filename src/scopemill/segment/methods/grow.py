@@ -7,10 +7,9 @@ import numpy as np
 
 from ...frames import Frame
 from ...settings import ChannelName, ConfigError, NonNegative, Positive, SegmentTask, settings
-from ...thresholds import Threshold, find_threshold
+from ...thresholds import TRUNCATE, Threshold, find_threshold, smoothen
 
 KEEPS_IDS = True
-TRUNCATE = 4  # widths after which scipy cuts a Gaussian off
 
 
 @settings
@@ -33,9 +32,7 @@ def survey(frame: Frame, settings: Settings) -> float | None:
     """The threshold of the whole image, by its sample."""
     if settings.channel is None:
         return None
-    parts = [frame.cut(*window).channel(settings.channel) for window in frame.sample()]
-    smooth = [smoothen(part, frame.spacing(part), settings).ravel() for part in parts]
-    return find_threshold(np.concatenate(smooth), settings.threshold)
+    return find_threshold(frame.sampled(lambda part: look(part, settings)), settings.threshold)
 
 
 def margin_px(frame: Frame, settings: Settings) -> tuple[int, int, int]:
@@ -53,20 +50,16 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
     spacing = frame.spacing(seeds)
     if settings.channel is None:
         return segmentation.expand_labels(seeds, settings.max_distance_um, spacing=spacing)
-    image = frame.channel(settings.channel)
-    if image.ndim != seeds.ndim:
+    smooth = look(frame, settings)
+    if smooth.ndim != seeds.ndim:
         raise ConfigError(f"z of this task and of its seeds '{settings.seeds}' must be the same")
-    smooth = smoothen(image, spacing, settings)
     threshold = find_threshold(smooth, settings.threshold) if frame.known is None else frame.known
     reach = ndimage.distance_transform_edt(seeds == 0, sampling=spacing)
     mask = (reach <= settings.max_distance_um) & ((smooth > threshold) | (seeds > 0))
     return segmentation.watershed(reach, seeds, mask=mask).astype(np.uint32)
 
 
-def smoothen(image: np.ndarray, spacing: tuple[float, ...], settings: Settings) -> np.ndarray:
-    """Noise removed."""
-    from scipy import ndimage
-
-    return ndimage.gaussian_filter(
-        image.astype(np.float32), [settings.smooth_um / step for step in spacing]
-    )
+def look(frame: Frame, settings: Settings) -> np.ndarray:
+    """The channel without noise."""
+    image = frame.channel(settings.channel)
+    return smoothen(image, settings.smooth_um, frame.spacing(image))

@@ -7,9 +7,8 @@ import numpy as np
 
 from ...frames import Frame
 from ...settings import ChannelName, NonNegative, Positive, settings
-from ...thresholds import Threshold, find_threshold
+from ...thresholds import TRUNCATE, Threshold, find_threshold, smoothen
 
-TRUNCATE = 4  # widths after which scipy cuts a Gaussian off
 LEAST_PX = 64  # what neighbouring blocks share where objects are not split
 
 
@@ -35,9 +34,7 @@ class Settings:
 
 def survey(frame: Frame, settings: Settings) -> float:
     """The threshold of the whole image, by its sample; above all where it has one value only."""
-    parts = [frame.cut(*window).channel(settings.channel) for window in frame.sample()]
-    smooth = [smoothen(part, frame.spacing(part), settings).ravel() for part in parts]
-    return choose_level(np.concatenate(smooth), settings)
+    return choose_level(frame.sampled(lambda part: look(part, settings)), settings)
 
 
 def margin_px(frame: Frame, settings: Settings) -> tuple[int, int, int]:
@@ -51,25 +48,19 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
     """(Y, X) or (Z, Y, X) of the frame -> labels of the same shape."""
     from scipy import ndimage
 
-    image = frame.channel(settings.channel)
-    spacing = frame.spacing(image)
-    smooth = smoothen(image, spacing, settings)
+    smooth = look(frame, settings)
     threshold = choose_level(smooth, settings) if frame.known is None else frame.known
     mask = ndimage.binary_fill_holes(smooth > threshold)
-    return split_objects(mask, spacing, settings.split_um)
+    return split_objects(mask, frame.spacing(mask), settings.split_um)
 
 
-def smoothen(image: np.ndarray, spacing: tuple[float, ...], settings: Settings) -> np.ndarray:
-    """Noise and background removed; objects are bright."""
-    from scipy import ndimage
-
-    image = image.astype(np.float32)
-    widths = [settings.smooth_um / step for step in spacing]
-    smooth = ndimage.gaussian_filter(-image if settings.dark_objects else image, widths)
+def look(frame: Frame, settings: Settings) -> np.ndarray:
+    """The channel without noise and background; objects are bright."""
+    image = frame.channel(settings.channel).astype(np.float32)
+    spacing = frame.spacing(image)
+    smooth = smoothen(-image if settings.dark_objects else image, settings.smooth_um, spacing)
     if settings.background_um:
-        smooth -= ndimage.gaussian_filter(
-            smooth, [settings.background_um / step for step in spacing]
-        )
+        smooth -= smoothen(smooth, settings.background_um, spacing)
     return smooth
 
 
@@ -85,8 +76,8 @@ def split_objects(mask: np.ndarray, spacing: tuple[float, ...], split_um: float)
     from scipy import ndimage
     from skimage import feature, segmentation
 
-    parts, _ = ndimage.label(mask)
-    if not split_um:
+    parts, n_parts = ndimage.label(mask)
+    if not split_um or not n_parts:
         return parts.astype(np.uint32)
     distance = ndimage.distance_transform_edt(mask, sampling=spacing)
     # a ragged outline has many maxima of the distance; a little smoothing leaves one a body

@@ -11,10 +11,9 @@ from pydantic import Field
 
 from ...frames import Frame
 from ...settings import ChannelName, ClassTask, ConfigError, NonNegative, nearest, settings
-from ...thresholds import Threshold, find_threshold
+from ...thresholds import TRUNCATE, Threshold, find_threshold, smoothen
 
 OUTPUT = "classes"
-TRUNCATE = 4  # widths after which scipy cuts a Gaussian off
 ClassName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
 
 
@@ -64,9 +63,12 @@ def survey(frame: Frame, settings: Settings) -> float:
     """The threshold of the whole image, by its sample; above all where there is nothing to tell apart."""
     if not isinstance(settings.threshold, str):
         return settings.threshold
-    parts = [frame.cut(*window) for window in frame.sample()]
-    values = np.concatenate([compare(one, settings)[look(one, settings)] for one in parts])
-    threshold = find_threshold(values, settings.threshold)
+
+    def read(part: Frame) -> np.ndarray:
+        values = compare(part, settings)
+        return values[look(part, values.shape, settings)]
+
+    threshold = find_threshold(frame.sampled(read), settings.threshold)
     if np.isinf(threshold):
         frame.note(f"no threshold of {settings.channel}: the sample shows nothing to tell apart")
     return threshold
@@ -78,35 +80,31 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
     high = compare(frame, settings) > threshold
     if settings.within is None:
         return high.astype(np.uint8)
-    return np.where(look(frame, settings), 1 + high, 0).astype(np.uint8)
+    return np.where(look(frame, high.shape, settings), 1 + high, 0).astype(np.uint8)
 
 
 def compare(frame: Frame, settings: Settings) -> np.ndarray:
     """What is compared with the threshold, float32."""
-    own = smoothen(frame, settings.channel, settings)
+    own = read_smooth(frame, settings.channel, settings)
     if settings.against is None:
         return own
     own = np.maximum(own, 0)
-    both = own + np.maximum(smoothen(frame, settings.against, settings), 0)
+    both = own + np.maximum(read_smooth(frame, settings.against, settings), 0)
     return np.divide(own, both, out=np.zeros_like(own), where=both > 0)
 
 
-def smoothen(frame: Frame, channel: str, settings: Settings) -> np.ndarray:
+def read_smooth(frame: Frame, channel: str, settings: Settings) -> np.ndarray:
     """A channel without noise."""
-    from scipy import ndimage
-
-    image = frame.channel(channel).astype(np.float32)
-    return ndimage.gaussian_filter(
-        image, [settings.smooth_um / step for step in frame.spacing(image)]
-    )
+    image = frame.channel(channel)
+    return smoothen(image, settings.smooth_um, frame.spacing(image))
 
 
-def look(frame: Frame, settings: Settings) -> np.ndarray:
-    """Mask of where the threshold is found and applied."""
+def look(frame: Frame, shape: tuple[int, ...], settings: Settings) -> np.ndarray:
+    """Mask of this shape, that of the channel: where the threshold is found and applied."""
     if settings.within is None:
-        return np.ones(frame.channel(settings.channel).shape, bool)
+        return np.ones(shape, bool)
     classes, names = frame.classes(settings.within), frame.class_names(settings.within)
-    if classes.ndim != frame.channel(settings.channel).ndim:
+    if classes.ndim != len(shape):
         raise ConfigError(f"z of this task and of its task '{settings.within}' must be the same")
     wanted = settings.within_classes or names[1:]
     for name in wanted:

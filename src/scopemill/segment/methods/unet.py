@@ -37,7 +37,7 @@ from ..sources import (
     ImageSource,
     Known,
     PatchSource,
-    find_align,
+    find_margin,
     fit_zoom,
     measure_levels,
     predict_blocks,
@@ -133,9 +133,8 @@ def margin_px(frame: Frame, settings: Settings) -> tuple[int, int, int] | None:
     if settings.patches is not None:
         return round_up(NEIGHBOURS * known_px, 1), 0, 1
     zoom = frame.known.zoom
-    align = find_align(zoom, getattr(ready.network, "size_multiple", (1,))[-1])
-    context = getattr(ready.network, "halo_px", 0) / zoom + (zoom != 1) * (2 + 2 / zoom)
-    return round_up(NEIGHBOURS * known_px / zoom, align), round_up(context, align), align
+    context, align = find_margin(ready, zoom)
+    return round_up(NEIGHBOURS * known_px / zoom, align), context, align
 
 
 def segment_blocks(frame: Frame, blocks: Iterable[Block], settings: Settings) -> Iterator[Answer]:
