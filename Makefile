@@ -4,12 +4,13 @@ CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo train-demo test lint format docs profile clean
+.PHONY: help install demo train-demo test soak lint format docs profile clean
 
 help:
 	@echo "make demo   set up, run the demo study, print the path of its report"
 	@echo "make train-demo   set up, train a small network on simulated nuclei, compare it with Otsu"
 	@echo "make test   set up, run the tests (ARGS='-k name' chooses, ARGS='-m slow' runs the long ones)"
+	@echo "make soak   kill a study at random moments, read files that lie (KILLS=50 FUZZ_MINUTES=10)"
 	@echo "make lint   ruff, snakefmt, snakemake --lint"
 	@echo "make profile   once on a SLURM cluster: snakemake --profile slurm finds profiles/slurm"
 	@echo "make docs   write again what is generated: schemas, docs/settings.md, docs/errors.md"
@@ -39,6 +40,11 @@ train-demo: install
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow and not container and not cluster" $(ARGS)
+
+KILLS ?= 50
+FUZZ_MINUTES ?= 10
+soak: install
+	$(BIN)/python benchmarks/soak.py --kills $(KILLS) --fuzz-minutes $(FUZZ_MINUTES)
 
 lint: install
 	ruff check .

@@ -1,6 +1,7 @@
 """The config: what config.yaml may hold, how it is read safely, and how it is laid over a recipe."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,14 @@ from .sheet import ID
 from .stains import APART_DEG, PRESETS, Vector, angle_deg
 
 MAX_YAML_BYTES = 1_000_000
+LARGEST = 2**63 - 1
+PLAIN_TAGS = {
+    None,  # what is unknown is refused
+    *(
+        f"tag:yaml.org,2002:{kind}"
+        for kind in ("null", "bool", "int", "float", "str", "seq", "map")
+    ),
+}
 Name = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]{0,31}$")]
 
 
@@ -85,6 +94,8 @@ class Config:
     """Width of a pixel in micrometres, for files that do not say it; 'unknown' works in pixels."""
     z_step_um: Positive | None = None
     """Distance of two planes of a stack in micrometres, for files that do not say it."""
+    checksums: bool = False
+    """Tell a replaced raw file by its content, not by size and time; each run then reads all of them."""
     images_per_batch: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """Images that one job handles: 1 for slides, 50 to 200 for small fields."""
     max_quarantined: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -107,13 +118,15 @@ class Config:
 
 def read_config(path: Path) -> dict[str, Any]:
     """A YAML mapping, read safely; no aliases, no double keys."""
-    if not path.exists():
+    if not path.is_file():  # a pipe would be waited for
         raise ConfigError(f"{path}: no such file")
     if path.stat().st_size > MAX_YAML_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_YAML_BYTES} bytes; this is no config")
     try:
         loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=StrictLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deep; this is no config") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no text, or no such date or number
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(loaded, dict):
         raise ConfigError(f"{path}: expected keys with values")
@@ -121,8 +134,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 class StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses aliases (they can expand without bound) and double keys; dates stay text."""
+    """YAML of plain values; refuses aliases (they can expand without bound) and double keys; dates stay text."""
 
+    yaml_constructors = {
+        tag: make for tag, make in yaml.SafeLoader.yaml_constructors.items() if tag in PLAIN_TAGS
+    }
     yaml_implicit_resolvers = {
         first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -133,11 +149,20 @@ class StrictLoader(yaml.SafeLoader):
             raise yaml.YAMLError(f"aliases (*name) are not allowed, {self.peek_event().start_mark}")
         return super().compose_node(parent, index)
 
+    def construct_yaml_int(self, node: Any) -> int:
+        value = super().construct_yaml_int(node)
+        if abs(value) > LARGEST:
+            raise yaml.YAMLError(f"a number is too large, {node.start_mark}")
+        return value
+
     def construct_mapping(self, node: Any, deep: bool = False) -> dict:
-        keys = [key.value for key, _ in node.value]
-        for key in {key for key in keys if keys.count(key) > 1}:
+        keys = Counter(str(key.value) for key, _ in node.value)
+        for key in (key for key, times in keys.items() if times > 1):
             raise yaml.YAMLError(f"the key '{key}' stands twice, {node.start_mark}")
         return super().construct_mapping(node, deep)
+
+
+StrictLoader.yaml_constructors["tag:yaml.org,2002:int"] = StrictLoader.construct_yaml_int
 
 
 def merge(base: Any, over: Any, key: str = "") -> Any:

@@ -65,12 +65,9 @@ def _exists(path: Path) -> bool:
 def _head(path: Path) -> bytes:
     """First bytes; asks what the path is before opening it, because opening a pipe would hang."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise DataError("NOT_A_FILE", f"{path}: is not a regular file; name one image file")
-        if not status.st_size:
-            raise DataError("EMPTY", f"{path}: has zero bytes; copy it again from its source")
-        with path.open("rb") as file:
+        _check_status(path, path.stat())
+        with open(path, "rb", opener=_open_at_once) as file:
+            _check_status(path, os.fstat(file.fileno()))  # it may be another by now
             return file.read(HEAD_BYTES)
     except PermissionError as error:
         raise DataError("UNREADABLE", f"{path}: permission denied; allow reading it") from error
@@ -79,6 +76,17 @@ def _head(path: Path) -> bytes:
             raise
         cause = os.strerror(error.errno).lower()
         raise DataError("MISSING", f"{path}: {cause}; check the path in the sheet") from error
+
+
+def _check_status(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError("NOT_A_FILE", f"{path}: is not a regular file; name one image file")
+    if not status.st_size:
+        raise DataError("EMPTY", f"{path}: has zero bytes; copy it again from its source")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _readers() -> Iterator[Any]:

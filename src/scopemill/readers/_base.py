@@ -1,10 +1,13 @@
 """What all readers share: the Raw image, and the words in which a file is refused."""
 
 import errno
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from io import BufferedReader, FileIO
 from math import isfinite, prod
 from pathlib import Path
 from types import ModuleType
@@ -110,6 +113,19 @@ class Raw:
         pass
 
 
+class BoundedFile(BufferedReader):
+    """A file to read from, in which a length that lies takes no more memory than the file has bytes."""
+
+    def __init__(self, path: Path):
+        super().__init__(FileIO(str(path)))
+        self._size = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return so many bytes, or those up to the end."""
+        left = max(self._size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
 @contextmanager
 def blame(path: Path, code: str, what: str) -> Iterator[None]:
     """Turn a library's exception into DataError; what is not the file's fault passes through."""
@@ -117,6 +133,8 @@ def blame(path: Path, code: str, what: str) -> Iterator[None]:
         yield
     except (DataError, MemoryError, ImportError, NameError):
         raise
+    except FileNotFoundError as error:
+        raise DataError("MISSING", f"{path}: is gone since it was found; copy it again") from error
     except OSError as error:
         if error.errno is not None and error.errno not in BAD_SEEK:
             raise  # the disk's or the network's fault: the job is retried
@@ -186,4 +204,5 @@ def _names(names: Sequence[str], count: int, rgb: bool) -> tuple[str, ...]:
     if len(names) != count:
         names = COLOURS if rgb and count == 3 else [""] * count
     names = [str(name).strip() or str(i) for i, name in enumerate(names)]
-    return tuple(f"{n} ({i})" if names.count(n) > 1 else n for i, n in enumerate(names))
+    times = Counter(names)
+    return tuple(f"{n} ({i})" if times[n] > 1 else n for i, n in enumerate(names))

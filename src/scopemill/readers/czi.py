@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..errors import DataError
 from ._base import Raw, blame, choose_scene, extra, pair_um, size_um
+from ._czi_checks import count_blocks
 
 MAGIC = b"ZISRAWFILE"
 TYPES = {
@@ -27,18 +29,19 @@ def recognise(head: bytes, path: Path) -> bool:
 
 
 def open_file(path: Path, scene: str | None, max_pixels: int) -> Raw:
-    """Open one scene. Raises DataError SCENE, AXES, DTYPE, HOLE or STRUCTURE."""
+    """Open one scene. Raises DataError SCENE, AXES, DTYPE, HOLE, TRUNCATED or STRUCTURE."""
     vendor = extra(path, "pylibCZIrw.czi")
+    blocks = count_blocks(path)
     with blame(path, "STRUCTURE", "the CZI header cannot be read"):
         document = vendor.CziReader(str(path))
     try:
-        return _open_scene(path, document, scene, max_pixels)
+        return _open_scene(path, document, scene, max_pixels, blocks)
     except BaseException:
         document.close()
         raise
 
 
-def _open_scene(path: Path, document: Any, scene: str | None, max_pixels: int) -> Raw:
+def _open_scene(path: Path, document: Any, scene: str | None, max_pixels: int, blocks: int) -> Raw:
     boxes = document.scenes_bounding_rectangle_no_pyramid
     scenes, number = choose_scene(path, [str(key) for key in sorted(boxes)] or ["0"], scene)
     key = sorted(boxes)[number] if boxes else None
@@ -49,6 +52,8 @@ def _open_scene(path: Path, document: Any, scene: str | None, max_pixels: int) -
     if odd := [f"{axis}={n}" for axis, n in size.items() if n > 1 and axis not in "TCZ"]:
         cause = f"has axes {odd} besides TCZYX; split them in ZEN (Split Scenes / Create Subset)"
         raise DataError("AXES", f"{path}: {cause}")
+    # before anything is asked plane by plane: a lie may be of a million planes
+    _refuse_holes(path, size, prod(size.get(axis, 1) for axis in "TCZ") - blocks)
     dtype, samples = _pixel_type(path, document.pixel_types)
     _check_planes(path, document, size, start, key)
     channels = size.get("C", 1) * samples
@@ -106,7 +111,11 @@ def _check_planes(path: Path, document: Any, size: dict, start: dict, scene: int
         look = partial(_seen, found, at)
         document.enumerate_subblocks_subset(look, plane or None, None, True)
         wanted += 1
-    if lost := wanted - len(found):
+    _refuse_holes(path, size, wanted - len(found))
+
+
+def _refuse_holes(path: Path, size: dict, lost: int) -> None:
+    if lost > 0:
         cause = f"{lost} planes of {size} have no data (interrupted acquisition?)"
         raise DataError("HOLE", f"{path}: {cause}; save the complete part as a new CZI in ZEN")
 

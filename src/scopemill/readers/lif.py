@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ._base import Raw, blame, choose_scene, extra, pair_um, size_um
+from ._base import BoundedFile, Raw, blame, choose_scene, extra, pair_um, size_um
 
 LETTERS = set("TCZYXS")
 
@@ -19,18 +19,15 @@ def recognise(head: bytes, path: Path) -> bool:
 def open_file(path: Path, scene: str | None, max_pixels: int) -> Raw:
     """Open one image. Raises DataError SCENE, AXES, DTYPE, TRUNCATED or STRUCTURE."""
     vendor = extra(path, "liffile")
+    file = BoundedFile(path)
     try:
         with blame(path, "STRUCTURE", "the LIF header cannot be read"):
-            file = vendor.LifFile(path, mode="r")
-    except DataError as error:
-        if "OSError" in repr(error.__cause__):  # liffile's word for a block that is cut off
-            raise DataError("TRUNCATED", f"{path}: a block is cut off; copy it again") from error
-        raise
-    try:
-        with blame(path, "STRUCTURE", "the LIF header cannot be read"):
-            return _open_image(path, file, scene, max_pixels)
-    except BaseException:
+            return _open_image(path, vendor.LifFile(file), scene, max_pixels)
+    except BaseException as error:
         file.close()
+        if isinstance(error, DataError) and "OSError" in repr(error.__cause__):
+            # liffile's word for a block that is cut off
+            raise DataError("TRUNCATED", f"{path}: a block is cut off; copy it again") from error
         raise
 
 
@@ -86,7 +83,7 @@ class _Lif(Raw):
         return frame if self.samples == 1 else np.moveaxis(frame, 2, 0)
 
     def _close(self):
-        self._file.close()
+        self._file.filehandle.close()
 
 
 def _axes(path: Path, image: Any) -> tuple[dict[str, str], str]:

@@ -1,15 +1,17 @@
 """Read Nikon ND2 through the package nd2: frames are read one at a time."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from ._base import Raw, blame, choose_scene, extra, pair_um, size_um
+from ._base import BoundedFile, Raw, blame, choose_scene, extra, pair_um, size_um
 
 MAGIC = (b"\xda\xce\xbe\x0a", b"\0\0\0\x0cjP  ")  # modern, legacy (JPEG 2000 boxes)
 AXES = set("TPCZYXS")
+LISTED_FRAMES = 1_000_000  # a list of so many takes some 0.3 GB
 
 
 def recognise(head: bytes, path: Path) -> bool:
@@ -22,11 +24,10 @@ def recognise(head: bytes, path: Path) -> bool:
 def open_file(path: Path, scene: str | None, max_pixels: int) -> Raw:
     """Open one stage position. Raises DataError SCENE, AXES, DTYPE, TRUNCATED or STRUCTURE."""
     vendor = extra(path, "nd2")
-    with blame(path, "STRUCTURE", "the ND2 header cannot be read"):
-        file = vendor.ND2File(path)
+    file = BoundedFile(path)
     try:
         with blame(path, "STRUCTURE", "the ND2 header cannot be read"):
-            return _open_position(path, file, scene, max_pixels)
+            return _open_position(path, vendor.ND2File(file), scene, max_pixels)
     except BaseException:
         file.close()
         raise
@@ -36,6 +37,7 @@ def _open_position(path: Path, file: Any, scene: str | None, max_pixels: int) ->
     size = dict(file.sizes)
     if odd := sorted(set(size) - AXES):
         raise DataError("AXES", f"{path}: has axes {odd} besides TCZYX; split them in NIS-Elements")
+    _check_count(path, file, size)
     scenes, number = choose_scene(path, [str(p) for p in range(size.get("P", 1))], scene)
     channels, samples = size.get("C", 1), size.get("S", 1)
     frames = {_place(at): index for index, at in enumerate(file.loop_indices)}
@@ -87,6 +89,15 @@ def _is_mapped(file: Any) -> bool:
 
 def _place(at: dict[str, int]) -> tuple[int, int, int]:
     return at.get("P", 0), at.get("T", 0), at.get("Z", 0)
+
+
+def _check_count(path: Path, file: Any, size: dict[str, int]) -> None:
+    """Refuse far more frames than the file holds, before there is a list of them."""
+    claimed = prod(size.get(axis, 1) for axis in "TPZ")
+    there = len(getattr(file._rdr, "_frame_offsets", None) or ())
+    if claimed > max(there, LISTED_FRAMES):
+        cause = f"claims {claimed} frames, {there} have data"
+        raise DataError("HOLE", f"{path}: {cause}; copy or export it again")
 
 
 def _check_frames(path: Path, file: Any, wanted: list[int | None]) -> None:

@@ -1,5 +1,6 @@
 """Read slide formats that only OpenSlide knows: NDPI, MRXS, SCN, BIF, VMS, DICOM, ..."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ SLIDES = (".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".zvi")
 DICOM = b"DICM"
 CONVERT = "convert it to OME-TIFF, for instance with bioformats2raw or bfconvert"
 BLOCK_PX = 2048
+MAX_TILE_PIXELS = 2**28
 
 
 def recognise(head: bytes, path: Path) -> bool:
@@ -36,6 +38,7 @@ def open_file(path: Path, scene: str | None, max_pixels: int) -> Raw:
 
 def _header(path: Path, slide: Any, scenes: tuple[str, ...], max_pixels: int) -> Raw:
     facts = slide.properties
+    _check_tiles(path, facts)
     width, height = slide.dimensions
     known = {
         "vendor": facts.get("openslide.vendor"),
@@ -56,6 +59,14 @@ def _header(path: Path, slide: Any, scenes: tuple[str, ...], max_pixels: int) ->
         pieces="tiles",
         slide=slide,
     )
+
+
+def _check_tiles(path: Path, facts: Mapping[str, str]) -> None:
+    """Refuse tiles that OpenSlide could not hold: it would end the process."""
+    tile = [int(facts.get(f"openslide.level[0].tile-{side}", 1)) for side in ("height", "width")]
+    if not 0 < min(tile) <= tile[0] * tile[1] <= MAX_TILE_PIXELS:
+        message = f"{path}: claims tiles of {tile[0]} x {tile[1]} pixels"
+        raise DataError("TOO_LARGE", f"{message}; copy or export it again")
 
 
 class _Slide(Raw):

@@ -1,5 +1,6 @@
 """Read ONE image made of many files: a path pattern with {channel}, {z} or {t} -> Raw."""
 
+import os
 import re
 from itertools import product
 from pathlib import Path
@@ -118,7 +119,7 @@ def _matches(pattern: str, root: Path) -> dict[tuple[str, ...], Path]:
     files: dict[tuple[str, ...], Path] = {}
     for path in found:
         match = whole.fullmatch("/".join(path.parts[-len(parts) :]))
-        if match and path.exists():
+        if match and os.path.lexists(path):  # a link that leads nowhere is a file that is missing
             _add(files, tuple(match[name] for name in names), path)
     return files
 
