@@ -18,6 +18,7 @@ from typing import Any
 
 BUFFER = 1 << 20
 A_DAY_S = 86_400
+LIFTED = "lifted"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Record:
     """How one image stands after one job."""
 
     image: str
-    status: str  # ok, quarantined, skipped
+    status: str  # ok, quarantined, skipped; or lifted: set aside before, to be tried again
     fingerprint: str
     code: str = ""
     message: str = ""
@@ -112,9 +113,9 @@ def ends_with_newline(path: Path) -> bool:
 
 
 def looks_whole(record: Record, root: Path) -> bool:
-    """Cheap check, for planning: the artifact is there with its size."""
+    """Cheap check, for planning: the artifact is there with its size, and nobody asked for another try."""
     if record.status != "ok":
-        return True
+        return record.status != LIFTED
     try:
         return (root / record.artifact).stat().st_size == record.size
     except OSError:

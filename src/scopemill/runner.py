@@ -116,10 +116,7 @@ def bring_up_to_date(
     """The image's record, and whether anything had to be done for it."""
     upstream = {key: records[image] for key, records in batch.upstream.items()}
     row = batch.rows.get(image)
-    inputs = {key: record.fingerprint for key, record in upstream.items()}
-    fingerprint = manifests.digest(
-        common, image, inputs, raw_fingerprint(row), *source_fingerprint(batch, row)
-    )
+    fingerprint = fingerprint_of(batch, image, common)
     if known and known.fingerprint == fingerprint and manifests.is_whole(known, batch.root):
         return known, False
     if not known and (found := find_artifact(batch, image, fingerprint)):
@@ -129,13 +126,26 @@ def bring_up_to_date(
     return dataclasses.replace(record, repairs=known.repairs + lost if known else 0), True
 
 
-def raw_fingerprint(row: Row | None) -> list[Any]:
-    """What of the sheet and the raw file goes into a converted image."""
-    return (
-        []
-        if row is None
-        else [raw_state(row), row.scene, row.pixel_size_um, row.z_step_um, row.exclude]
+def fingerprint_of(batch: Batch, image: str, common: str) -> str:
+    """What an image's artifact is made from: all that the batch shares, the artifacts before it, its files."""
+    row = batch.rows.get(image)
+    inputs = {key: input_fingerprint(records[image]) for key, records in batch.upstream.items()}
+    return manifests.digest(
+        common, image, inputs, raw_fingerprint(batch, row), *source_fingerprint(batch, row)
     )
+
+
+def input_fingerprint(record: Record) -> str:
+    """What of an artifact before goes into the next one; an image that is set aside may come back as it was."""
+    return record.fingerprint if record.status == "ok" else f"{record.status} {record.fingerprint}"
+
+
+def raw_fingerprint(batch: Batch, row: Row | None) -> list[Any]:
+    """What of the sheet and the raw file goes into a converted image."""
+    if row is None:
+        return []
+    state = raw_state(row, getattr(batch.settings, "checksums", False))
+    return [state, row.scene, row.pixel_size_um, row.z_step_um, row.exclude]
 
 
 def source_fingerprint(batch: Batch, row: Row | None) -> list[str]:

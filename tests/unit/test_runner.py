@@ -293,3 +293,37 @@ def test_an_excluded_row_is_skipped_with_its_reason(batch, tmp_path):
 def test_the_journal_says_who_made_it(batch):
     run_batch(batch)
     assert '"run": {"scopemill": ' in manifests.journal_of(batch.manifest).read_text()
+
+
+def lift(batch, image):
+    """As `scopemill retry` does."""
+    records = manifests.read_manifest(batch.manifest)
+    records[image] = replace(records[image], status=manifests.LIFTED)
+    manifests.append_journal(manifests.journal_of(batch.manifest), records[image])
+    manifests.write_manifest(batch.manifest, records.values())
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_lifted_image_is_tried_again_alone_and_once(batch, comes_back):
+    batch.stage.faults["b"] = DataError("UNREADABLE", "b.tif: may not be read")
+    run_batch(batch)
+    assert manifests.repairs(batch.manifest) == ""
+    lift(batch, "b")
+    planned = manifests.repairs(batch.manifest)
+    if comes_back:
+        batch.stage.faults.clear()
+    assert made_by(batch) == "b"
+    after = manifests.read_manifest(batch.manifest)
+    assert [one.status for one in after.values()] == ["ok", "ok" if comes_back else "quarantined", "ok"]  # fmt: skip
+    assert planned == "b:1" == manifests.repairs(batch.manifest)
+    assert made_by(batch) == ""
+
+
+def test_what_follows_an_image_that_came_back_is_made_too(batch):
+    # tried again, it has the fingerprint that it had
+    aside = {**batch.upstream["convert"], "b": Record("b", "quarantined", "c-b", "UNREADABLE")}
+    assert made_by(batch, upstream={"convert": aside}) == "ac"
+    assert made_by(batch) == "b"
+    assert made_by(batch, upstream={"convert": aside}) == ""
+    assert manifests.read_manifest(batch.manifest)["b"].status == "skipped"
+    assert not artifact(batch, "b").exists()
