@@ -45,7 +45,7 @@ def test_every_label_has_its_row(default):
     objects = default.objects
     assert set(np.unique(default.cells)) - {0} == set(objects["label"]) == set(range(1, 31))
     assert (np.bincount(default.cells.ravel())[1:] == objects["area_px"]).all()
-    bound = default.particles["cell"]
+    bound = default.particles["cells_label"]
     assert (np.bincount(bound, minlength=31)[1:] == objects["n_particles"]).all()
     assert (bound == 0).sum() == Field().n_unbound
 
@@ -61,7 +61,7 @@ def test_a_nucleus_lies_in_its_cell_and_is_of_cell_size(default):
 def test_particles_lie_in_the_label_of_their_cell(default):
     p = default.particles
     y, x = np.rint(p["y"]).astype(int), np.rint(p["x"]).astype(int)
-    assert (default.cells[y, x] == p["cell"]).all()
+    assert (default.cells[y, x] == p["cells_label"]).all()
     assert ((p["z"] >= 0) & (p["z"] <= 8)).all()
 
 
@@ -76,7 +76,7 @@ def test_particles_a_cell_are_poisson():
 def test_markers_show_on_their_own_type_only(default):
     cd3 = default.image[2].mean(axis=0)
     bright = np.array([cd3[default.cells == label].mean() for label in default.objects["label"]])
-    positive = default.objects["type"] == "T"
+    positive = default.objects["class"] == "T"
     assert bright[positive].min() > bright[~positive].max()
 
 
@@ -149,3 +149,89 @@ def test_a_nuclei_field_is_bright_where_it_is_labelled():
     assert image.dtype == np.uint16
     assert set(np.unique(labels)) == set(range(26))
     assert image[labels > 0].mean() > 2 * image[labels == 0].mean()
+
+
+COLOURS = replace(
+    Field(),
+    shape_zyx=(9, 256, 256),
+    n_cells=8,
+    types={"T": (0.5, {"red": 4.0, "both": 6.0}), "B": (0.5, 2.0)},
+    markers={},
+    particle_kinds={"red": (0.5, 600.0), "green": (0.25, 600.0), "both": (0.25, 600.0)},
+    particle_channels={"p1": ("red", "both"), "p2": ("green", "both")},
+)
+
+
+def test_a_kind_shows_in_its_channels_only():
+    field = simulate(COLOURS)
+    p = field.particles
+    assert field.channel_names == ("DNA", "cytoplasm", "p1", "p2")
+    assert set(p["kind"][p["channel"] == "p1"]) == {"red", "both"}
+    assert set(p["kind"][p["channel"] == "p2"]) == {"green", "both"}
+    twice = [np.sort(p["particle"][(p["kind"] == "both") & (p["channel"] == c)]) for c in ("p1", "p2")]  # fmt: skip
+    assert len(twice[0]) and (twice[0] == twice[1]).all()
+    counts = [np.bincount(p["cells_label"][p["channel"] == c], minlength=9)[1:] for c in ("p1", "p2")]  # fmt: skip
+    assert (field.objects["n_particles_p1"] == counts[0]).all()
+    assert (field.objects["n_particles_p2"] == counts[1]).all()
+    assert (field.objects["n_particles"] == counts[0] + counts[1]).all()
+
+
+def test_light_of_a_particle_is_in_its_channel():
+    one = replace(COLOURS, n_cells=0, n_unbound=60, bleed=0.0)
+    field = simulate(one)
+    p = field.particles
+    for kind, bright in (("red", (True, False)), ("green", (False, True)), ("both", (True, True))):
+        at = tuple(np.rint(p[axis][p["kind"] == kind]).astype(int) for axis in "zyx")
+        levels = [field.image[c][at].mean() for c in (2, 3)]
+        assert [level > 140 for level in levels] == list(bright), kind
+
+
+def test_means_are_those_of_each_kind():
+    assert COLOURS.mean_by_kind("T").tolist() == [4.0, 0.0, 6.0]
+    assert COLOURS.mean_by_kind("B").tolist() == [1.0, 0.5, 0.5]
+    assert COLOURS.mean_in_channel("T", "p1") == 10.0
+    assert COLOURS.mean_in_channel("T", "p2") == 6.0
+    assert COLOURS.mean_in_channel("B", "p2") == 1.0
+    fields = [simulate(COLOURS, seed) for seed in range(6)]
+    number = {"T": [], "B": []}
+    for field in fields:
+        p = field.particles
+        for label, cell_type, cut in zip(*(field.objects[k] for k in ("label", "class", "on_border")), strict=True):  # fmt: skip
+            if not cut:
+                number[cell_type].append(((p["cells_label"] == label) & (p["channel"] == "p1")).sum())  # fmt: skip
+    for cell_type, mean in (("T", 10.0), ("B", 1.5)):
+        n = len(number[cell_type])
+        assert np.mean(number[cell_type]) == pytest.approx(mean, abs=4 * np.sqrt(mean / n))
+
+
+def test_nonspecific_particles_are_on_all_cells_alike():
+    bare = replace(Field(), shape_zyx=(5, 512, 512), types={"T": (1.0, 0.0)}, markers={}, nonspecific_per_cell=4.0)  # fmt: skip
+    fields = [simulate(bare, seed) for seed in range(6)]
+    assert not any(field.particles["specific"].any() for field in fields)
+    number = np.concatenate([f.objects["n_particles"][~f.objects["on_border"]] for f in fields])
+    assert number.mean() == pytest.approx(4, abs=4 * np.sqrt(4 / len(number)))
+
+
+def test_uptake_that_varies_spreads_the_counts():
+    even = replace(Field(), shape_zyx=(3, 512, 512), types={"T": (1.0, 20.0)}, markers={})
+    uneven = replace(even, uptake_spread=0.5)
+    index = []
+    for settings in (even, uneven):
+        objects = [simulate(settings, seed).objects for seed in range(6)]
+        number = np.concatenate([o["n_particles"][~o["on_border"]] for o in objects])
+        index.append(number.var(ddof=1) / number.mean())
+    assert index[0] == pytest.approx(1, abs=0.5)
+    assert index[1] == pytest.approx(1 + 0.25 * 20, rel=0.4)
+
+
+def test_positions_are_in_um_too(default):
+    p = default.particles
+    assert p["z_um"] == pytest.approx(p["z"] * 0.5)
+    assert p["x_um"] == pytest.approx(p["x"] * 0.2)
+
+
+def test_kinds_that_are_not_there_are_refused():
+    with pytest.raises(ValueError, match="choose from"):
+        Field(particle_channels={"p": ("blue",)})
+    with pytest.raises(ValueError, match="choose from"):
+        Field(types={"T": (1.0, {"blue": 3.0})}, markers={})

@@ -1,11 +1,11 @@
 """scopemill simulate: make a demo study with known truth: config.yaml, images.tsv, raw/ and truth/.
 
-Fields of cells in five channels, or with --nuclei images of crowded nuclei and their labels, to train on. Whole slides:
-`scopemill simulate lung STUDY` and `scopemill simulate histology STUDY`.
+Fields of cells in five channels, or with --nuclei images of crowded nuclei and their labels, to train on. A study of two
+arms with known particles per cell: `scopemill simulate cytometry STUDY`. Whole slides: `scopemill simulate lung STUDY`
+and `scopemill simulate histology STUDY`.
 """
 
 import argparse
-import csv
 import shutil
 import sys
 from collections.abc import Sequence
@@ -16,8 +16,9 @@ import numpy as np
 
 from ..config import find_recipe, recipe_folders
 from ..simulate.crowd import Crowd, simulate_crowd
-from ..simulate.cytometry import Field, SimulatedField, simulate_field
-from . import _slides
+from ..simulate.cytometry import Field, simulate_field
+from . import _cytometry, _slides
+from ._fields import write_field, write_sheet
 
 ARMS = {
     "control": {"T": (0.5, 3.0), "B": (0.5, 2.0)},
@@ -28,6 +29,8 @@ A_SUBJECT = 2  # images of crowded nuclei
 
 def main(arguments: Sequence[str]) -> int:
     """Write the demo study; the same arguments give the same files."""
+    if arguments and arguments[0] == "cytometry":
+        return _cytometry.main(arguments[1:])
     if arguments and arguments[0] in _slides.EXAMPLES:
         return _slides.main(arguments[1:], arguments[0])
     parser = argparse.ArgumentParser("scopemill simulate", description=__doc__)
@@ -57,11 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     ]
     config = options.config or ("train-demo" if options.nuclei else "demo")
     shutil.copyfile(find_recipe(config, examples), options.study / "config.yaml")
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with (options.study / "images.tsv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, delimiter="\t", lineterminator="\n", restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_sheet(options.study, rows)
     sys.stdout.write(f"{len(rows)} images in {options.study}\n")
     return 0
 
@@ -75,7 +74,7 @@ def make_fields(options: argparse.Namespace):
         settings = replace(Field(), n_cells=options.cells, types=ARMS[arm])
         field = simulate_field(settings, np.random.default_rng(seed))
         write_field(options.study, name, field, settings)
-        types = field.objects["type"]
+        types = field.objects["class"]
         yield {
             "id": name, "path": f"raw/{name}.ome.tif", "group": arm, "expected_n_cells": len(types),
             **{f"expected_n_cells_{one}": int((types == one).sum()) for one in ARMS[arm]},
@@ -103,34 +102,6 @@ def make_nuclei(options: argparse.Namespace):
             "id": name, "path": f"raw/{name}.tif", "subject": f"s{n // A_SUBJECT + 1:02d}",
             "expected_n_nuclei": int(labels.max()),
         }  # fmt: skip
-
-
-def write_field(study: Path, name: str, field: SimulatedField, settings: Field) -> None:
-    """The image as a microscope would save it, and its truth."""
-    import tifffile
-
-    metadata = {
-        "axes": "CZYX", "Channel": {"Name": list(field.channel_names)},
-        "PhysicalSizeX": settings.pixel_size_um, "PhysicalSizeXUnit": "µm",
-        "PhysicalSizeY": settings.pixel_size_um, "PhysicalSizeYUnit": "µm",
-        "PhysicalSizeZ": settings.z_step_um, "PhysicalSizeZUnit": "µm",
-    }  # fmt: skip
-    tifffile.imwrite(
-        study / "raw" / f"{name}.ome.tif",
-        field.image,
-        ome=True,
-        metadata=metadata,
-        photometric="minisblack",
-    )
-    for kind, labels in (("nuclei", field.nuclei), ("cells", field.cells)):
-        tifffile.imwrite(study / "truth" / f"{name}.{kind}.tif", labels, compression="zlib")
-    for kind, columns in (("objects", field.objects), ("particles", field.particles)):
-        with (study / "truth" / f"{name}.{kind}.csv").open(
-            "w", newline="", encoding="utf-8"
-        ) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values(), strict=True))
 
 
 def copy_pictures(study: Path):

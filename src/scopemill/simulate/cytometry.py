@@ -1,7 +1,7 @@
 """Simulate cells with bound nanoparticles: settings and rng -> image (CZYX) and its truth.
 
-A cell is a flattened ellipsoid with a wavy outline. Light is counted in photons, blurred by a
-Gaussian point spread function (`_blur` is the place for a better one) and read by a camera.
+A cell is a flattened ellipsoid with a wavy outline. Light is counted in photons, blurred by the point spread
+function of an objective (psf.py) or by a Gaussian, and read by a camera.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import psf
 from .optics import Outlines, expose, fill, render_points, scatter, texture, wavy
+from .particles import place_particles
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Field:
     flatness: float = 0.3  # half height of a cell over its radius
     gap_um: float = 0.6  # least distance between cells that do not touch
     touching: float = 0.15  # share of cells that lean on another
-    types: Mapping[str, tuple[float, float]] = field(  # name: share, mean particles a cell
+    # name: share, mean specific particles a cell (or the mean of each kind)
+    types: Mapping[str, tuple[float, float | Mapping[str, float]]] = field(
         default_factory=lambda: {"T": (0.5, 12.0), "B": (0.3, 5.0), "other": (0.2, 2.0)}
     )
     markers: Mapping[str, Mapping[str, float]] = field(  # channel: expression by type, 0..1
@@ -37,7 +40,17 @@ class Field:
     particle_kinds: Mapping[str, tuple[float, float]] = field(  # name: share, photons a particle
         default_factory=lambda: {"single": (0.85, 650.0), "cluster": (0.15, 1400.0)}
     )
+    particle_channels: Mapping[str, tuple[str, ...]] = (
+        field(  # channel: kinds that show in it; none: all
+            default_factory=lambda: {"particles": ()}
+        )
+    )
+    uptake_spread: float = (
+        0.0  # relative sd, from cell to cell, of the mean number of specific particles
+    )
+    nonspecific_per_cell: float = 0.0  # mean; on every cell, the more the larger it is
     n_unbound: int = 25
+    optics: psf.Optics | None = None  # an objective; without one, a Gaussian blur:
     psf_sigma_um: tuple[float, float, float] = (0.6, 0.2, 0.2)  # z, y, x
     nucleus_photons: float = 160.0
     cytoplasm_photons: float = 70.0
@@ -54,10 +67,34 @@ class Field:
     def __post_init__(self):
         if unknown := {t for levels in self.markers.values() for t in levels} - set(self.types):
             raise ValueError(f"markers name types {unknown}; choose from {list(self.types)}")
+        named = {kind for kinds in self.particle_channels.values() for kind in kinds}
+        named |= {k for _, mean in self.types.values() if isinstance(mean, Mapping) for k in mean}
+        if unknown := named - set(self.particle_kinds):
+            raise ValueError(
+                f"no kinds of particles {unknown}; choose from {list(self.particle_kinds)}"
+            )
 
     @property
     def step_um(self) -> np.ndarray:
+        """Size of a voxel: z, y, x."""
         return np.array([self.z_step_um, self.pixel_size_um, self.pixel_size_um])
+
+    def kinds_in(self, channel: str) -> tuple[str, ...]:
+        """Kinds of particles that show in a channel."""
+        return tuple(self.particle_channels[channel]) or tuple(self.particle_kinds)
+
+    def mean_by_kind(self, cell_type: str) -> np.ndarray:
+        """Mean specific particles a cell of a type, in the order of `particle_kinds`."""
+        mean = self.types[cell_type][1]
+        if isinstance(mean, Mapping):
+            return np.array([mean.get(kind, 0.0) for kind in self.particle_kinds], float)
+        shares = np.array([share for share, _ in self.particle_kinds.values()], float)
+        return mean * shares / shares.sum()
+
+    def mean_in_channel(self, cell_type: str, channel: str) -> float:
+        """Mean specific particles a cell of a type that show in a channel."""
+        shows = [kind in self.kinds_in(channel) for kind in self.particle_kinds]
+        return float(self.mean_by_kind(cell_type)[shows].sum())
 
 
 class SimulatedField(NamedTuple):
@@ -68,11 +105,11 @@ class SimulatedField(NamedTuple):
     nuclei: np.ndarray  # (y, x) uint32; a nucleus has the number of its cell
     cells: np.ndarray  # (y, x) uint32
     objects: dict[str, np.ndarray]
-    particles: dict[str, np.ndarray]  # positions in pixels; cell 0 = unbound
+    particles: dict[str, np.ndarray]  # a row a particle and channel; cells_label 0 = unbound
 
 
 def simulate_field(settings: Field, rng: np.random.Generator) -> SimulatedField:
-    """Draw one field. Channels: DNA, cytoplasm, the markers, particles.
+    """Draw one field. Channels: DNA, cytoplasm, the markers, those of particles.
 
     A cut cell keeps only the particles within the field. Raises ValueError when cells do not fit.
     """
@@ -82,10 +119,11 @@ def simulate_field(settings: Field, rng: np.random.Generator) -> SimulatedField:
     nucleus_rho[nuclei == 0] = 2.0
     shares = np.array([share for share, _ in settings.types.values()], float)
     types = rng.choice(list(settings.types), settings.n_cells, p=shares / shares.sum())
-    particles = _place_particles(settings, outlines[0], cells, types, rng)
+    particles = place_particles(settings, outlines[0], cells, types, rng)
     half = np.append(0, settings.flatness * outlines[0].radius_px * settings.pixel_size_um)
     lights = _shine(settings, (cells, rho, nucleus_rho, half[cells]), types, particles, rng)
-    names, image, previous = ("DNA", "cytoplasm", *settings.markers, "particles"), [], 0.0
+    names = ("DNA", "cytoplasm", *settings.markers, *settings.particle_channels)
+    image, previous = [], 0.0
     y, x = (np.linspace(-1, 1, n, dtype=np.float32) ** 2 for n in cells.shape)
     vignette = 1 - settings.vignetting * (y[:, None] + x) / 2
     for light in lights:
@@ -93,7 +131,7 @@ def simulate_field(settings: Field, rng: np.random.Generator) -> SimulatedField:
         camera = settings.gain, settings.read_noise, settings.offset
         image.append(expose(seen * vignette, rng, *camera))
         previous = light
-    objects = _tabulate(cells, types, particles["cell"])
+    objects = _tabulate(settings, cells, types, particles)
     return SimulatedField(np.stack(image), names, nuclei, cells, objects, particles)
 
 
@@ -130,9 +168,18 @@ def _shine(settings: Field, maps, types, particles, rng) -> Iterator[np.ndarray]
         level = settings.marker_photons * np.array([expression.get(t, 0.0) for t in types])
         patches = _mottle(settings, 0.5, 0.3, rng) * vary(level)
         yield _blur(settings, (shell + 0.1 * body) * patches) + haze
-    position = np.stack([particles[axis] for axis in "zyx"], axis=1)
+    for name in settings.particle_channels:
+        yield haze + _glow(settings, particles, particles["channel"] == name)
+
+
+def _glow(settings: Field, particles, shown: np.ndarray) -> np.ndarray:
+    """Light (z, y, x) of the particles that show in a channel."""
+    position = np.stack([particles[axis][shown] for axis in "zyx"], axis=1)
+    photons = particles["photons"][shown]
+    if settings.optics:
+        return psf.render(settings.optics, settings.shape_zyx, settings.step_um, position, photons)
     sigma_px = settings.psf_sigma_um / settings.step_um
-    yield haze + render_points(settings.shape_zyx, position, particles["photons"], sigma_px)
+    return render_points(settings.shape_zyx, position, photons, sigma_px)
 
 
 def _mottle(settings: Field, grain_um: float, contrast: float, rng) -> np.ndarray:
@@ -142,47 +189,20 @@ def _mottle(settings: Field, grain_um: float, contrast: float, rng) -> np.ndarra
 def _blur(settings: Field, light: np.ndarray) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
+    if settings.optics:
+        return psf.blur(settings.optics, light, settings.step_um)
     return gaussian_filter(light, settings.psf_sigma_um / settings.step_um, output=np.float32)
 
 
-def _place_particles(settings: Field, outlines: Outlines, cells, types, rng) -> dict:
-    """Bound particles over the surfaces of the cells, unbound ones anywhere between the cells."""
-    position, cell = _bind(settings, outlines, cells, types, rng)
-    free = np.argwhere(cells == 0)
-    free = free[rng.integers(len(free), size=settings.n_unbound if len(free) else 0)]
-    z = rng.uniform(0, settings.shape_zyx[0] - 1, len(free))
-    free = np.column_stack([z, free + rng.uniform(-0.5, 0.5, free.shape)])
-    columns = dict(zip("zyx", np.concatenate([position, free]).T, strict=True))
-    columns["cell"] = np.append(cell, np.zeros(len(free))).astype(np.uint32)
-    shares, photons = np.array(list(settings.particle_kinds.values()), float).T
-    kind = rng.choice(len(shares), len(columns["cell"]), p=shares / shares.sum())
-    columns["kind"] = np.array(list(settings.particle_kinds))[kind]
-    return columns | {"photons": photons[kind] * rng.lognormal(0, 0.15, len(kind))}
-
-
-def _bind(settings: Field, outlines: Outlines, cells, types, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (n, 3) in pixels and cell numbers of the bound particles within the field."""
-    number = rng.poisson([settings.types[t][1] for t in types])
-    cell, shape = np.repeat(np.arange(settings.n_cells), number), np.array(cells.shape)
-    position = outlines.on_surface(cell, settings.flatness, rng)
-    for _ in range(200):
-        at = np.rint(position[:, 1:]).astype(int)
-        inside = ((at >= 0) & (at < shape)).all(axis=1)
-        hidden = inside & (cells[tuple(at.clip(0, shape - 1).T)] != cell + 1)  # by a neighbour
-        if not hidden.any():
-            break
-        position[hidden] = outlines.on_surface(cell[hidden], settings.flatness, rng)
-    kept, middle = inside & ~hidden, (settings.shape_zyx[0] - 1) / 2
-    position = position * (settings.pixel_size_um / settings.step_um) + [middle, 0, 0]
-    return position[kept], cell[kept] + 1
-
-
-def _tabulate(cells: np.ndarray, types: np.ndarray, particle_cell: np.ndarray) -> dict:
+def _tabulate(settings: Field, cells: np.ndarray, types: np.ndarray, particles) -> dict:
     n, flat = len(types) + 1, cells.ravel()
     area = np.bincount(flat, minlength=n)[1:]
     y, x = (np.bincount(flat, i.ravel(), n)[1:] / area for i in np.indices(cells.shape))
-    columns = {"label": np.arange(1, n, dtype=np.uint32), "y": y, "x": x, "type": types}
-    columns["n_particles"] = np.bincount(particle_cell, minlength=n)[1:]
+    columns = {"label": np.arange(1, n, dtype=np.uint32), "y": y, "x": x, "class": types}
+    label, channel = particles["cells_label"], particles["channel"]
+    columns["n_particles"] = np.bincount(label, minlength=n)[1:]
+    for name in settings.particle_channels if len(settings.particle_channels) > 1 else ():
+        columns[f"n_particles_{name}"] = np.bincount(label[channel == name], minlength=n)[1:]
     edge = np.concatenate([cells[0], cells[-1], cells[:, 0], cells[:, -1]])
     return columns | {"area_px": area, "on_border": np.isin(columns["label"], edge)}
 
