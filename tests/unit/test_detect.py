@@ -140,7 +140,7 @@ def test_a_spot_is_found_where_it_is(centre):
     table = spots(spot((40, 60), centre, (2, 2)) + noise((40, 60)))
     assert len(table) == 1
     assert np.hypot(table["y"][0] - centre[0], table["x"][0] - centre[1]) < 0.2
-    assert list(table) == ["y", "x", "intensity", "background", "snr"]
+    assert list(table) == ["y", "x", "channel", "intensity", "background", "snr", "response"]
 
 
 @pytest.mark.parametrize("centre", [(6.0, 20.0, 30.0), (6.4, 20.3, 29.7)])
@@ -179,7 +179,8 @@ def test_an_empty_image_has_no_spots_but_columns(shape, level):
     labels = np.zeros(shape, np.uint32)
     table = spots(np.full(shape, level), labels, within="cells")
     assert len(table) == 0
-    assert list(table) == [*"zyx"[-len(shape) :], "intensity", "background", "snr", "cells_label"]
+    measured = ["intensity", "background", "snr", "response", "cells_label", "cells_distance_um"]
+    assert list(table) == [*"zyx"[-len(shape) :], "channel", *measured]
 
 
 @pytest.mark.parametrize("shape", [(60, 83), (5, 40, 50)])
@@ -261,7 +262,7 @@ def test_spots_of_a_slide_lie_where_they_are_and_stand_out_as_in_the_whole(slide
     width = 1.4826 * np.median(np.abs(response - middle))
     expected = (response[50::200, 50::200].ravel() - middle) / width
     # the noise is that of a sample of 4 of 6 million pixels
-    np.testing.assert_allclose(np.sort(table["snr"]), np.sort(expected), rtol=0.02)
+    np.testing.assert_allclose(np.sort(table["response"]), np.sort(expected), rtol=0.02)
 
 
 def half_and_half(shape):

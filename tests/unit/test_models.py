@@ -1,5 +1,6 @@
 """Models: networks see what they promise, folders come back as saved, and bad ones are refused."""
 
+import hashlib
 import io
 import re
 from dataclasses import replace
@@ -10,7 +11,6 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from scopemill.models import folder as model_folder
 from scopemill.models import predict
 from scopemill.models.description import Channel, Description, Normalisation, read_description
 from scopemill.models.folder import load_model, save_model
@@ -214,7 +214,7 @@ def with_state(change):
         path = folder / "weights.safetensors"
         old = read_description(folder).weights_sha256
         save_file(state, path)
-        edit(old, model_folder.hashlib.sha256(path.read_bytes()).hexdigest())(folder)
+        edit(old, hashlib.sha256(path.read_bytes()).hexdigest())(folder)
 
     return do
 

@@ -18,7 +18,7 @@ class Settings:
     """What is detected, whatever the method."""
 
     method: dict[str, Any]
-    """{name: from-labels | log-spots | a plug-in, and the method's own settings}."""
+    """{name: from-labels | log-spots | unet3d-spots | a plug-in, and the method's own settings}."""
 
 
 def carry(job: Job, settings: Settings, method: Method) -> dict[str, Any]:

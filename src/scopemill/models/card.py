@@ -11,14 +11,17 @@ def format_card(name: str, described: Description) -> str:
     scale = f"{described.pixel_size_um:g} µm" if described.pixel_size_um else "any"
     if described.object_diameter_px:
         scale = f"any; images are rescaled so that objects are {described.object_diameter_px:g} pixels wide"
+    takes = f"- takes: {described.wants}"
+    if not described.features:
+        takes += f", pixel size {scale}"
     architecture = ", ".join(f"{key} {value}" for key, value in described.architecture.items())
     lines = [
         f"# {name}",
         "",
         *([described.purpose.strip(), ""] if described.purpose else []),
-        f"- takes: {described.wants}, pixel size {scale}",
+        takes,
         f"- gives: {', '.join(described.output)}",
-        f"- network: {architecture}",
+        f"- {'model' if described.features else 'network'}: {architecture}",
         f"- licence of the weights: {described.licence or 'not stated'}",
         f"- made with scopemill {described.scopemill}",
         "",

@@ -31,12 +31,14 @@ class Channel:
 
 @settings
 class Normalisation:
-    """Grey values at these percentiles of the image become 0 and 1."""
+    """Grey values at these percentiles of the image become 0 and 1, or are compared with those around them."""
 
     low: Percentile = 1.0
     """One of the percentiles that patch stores hold."""
     high: Percentile = 99.9
     """One of the percentiles that patch stores hold."""
+    local_px: Positive | None = None
+    """Instead: grey values less the background so far around, in units of its noise, for networks that find spots."""
 
 
 @settings
@@ -58,7 +60,7 @@ class Description:
     """What a model is, wants and gives."""
 
     architecture: dict[str, Any]
-    """{name: unet | a plug-in, and the network's own settings}."""
+    """{name: unet | densenet | forest | a plug-in, and the network's own settings}."""
     channels: list[Channel]
     """What it takes, in this order."""
     output: list[str]
@@ -66,6 +68,8 @@ class Description:
     each other (softmax), all else is a probability of its own (sigmoid)."""
     classifier: Classifier | None = None
     """What it decides, where its output are classes of objects or images; nothing for networks that give maps."""
+    features: list[str] | None = None
+    """What it takes instead of pixels: measured columns of objects, in this order."""
     pixel_size_um: Positive | None = None
     """The scale that it was trained at."""
     object_diameter_px: Positive | None = None
@@ -97,7 +101,9 @@ class Description:
 
     @property
     def wants(self) -> str:
-        """Its channels in words."""
+        """Its channels, or measured columns, in words."""
+        if self.features:
+            return f"measured columns ({', '.join(self.features)})"
         count = len(self.channels)
         names = ", ".join(map(str, self.channels))
         return f"{count} channel{'s' if count > 1 else ''} ({names})"
@@ -126,8 +132,8 @@ def read_description(folder: Path) -> Description:
 def check_description(described: Description, path: Path) -> None:
     """Raise ValueError where its parts do not fit together."""
     problems = []
-    if not described.channels or not described.output:
-        problems.append("channels and output must name at least one each")
+    if not (described.channels or described.features) or not described.output:
+        problems.append("channels (or features) and output must name at least one each")
     counts = {"in_channels": len(described.channels), "out_channels": len(described.output)}
     for key, count in counts.items():
         stated = described.architecture.get(key, count)

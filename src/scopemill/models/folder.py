@@ -3,8 +3,6 @@
 Weights are never unpickled: loading a model runs no code of its author's.
 """
 
-import dataclasses
-import hashlib
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,24 +14,13 @@ from safetensors.torch import load as parse_weights
 from safetensors.torch import save as format_weights
 from torch import Tensor, nn
 
-from .. import __version__
-from ..manifests import replacing
 from ..settings import nearest
-from .card import format_card
 from .densenet import DenseNet
-from .description import (
-    CARD,
-    DESCRIPTION,
-    WEIGHTS,
-    Description,
-    check_description,
-    format_description,
-    read_description,
-)
+from .description import DESCRIPTION, WEIGHTS, Description, read_description
+from .files import describe_weights, read_bytes, write_folder
 from .unet import UNet
 
 ARCHITECTURES = {"densenet": DenseNet, "unet": UNet}
-PICKLES = (b"\x80", b"PK\x03\x04")  # pickle, and the zip that torch.save writes
 SHOWN = 3  # of many problems of one kind
 
 
@@ -42,18 +29,11 @@ def save_model(folder: Path, network: nn.Module, description: Description) -> De
     folder = Path(folder)
     state = {name: one.detach().cpu().contiguous() for name, one in network.state_dict().items()}
     weights = format_weights(state)
-    digest = hashlib.sha256(weights).hexdigest()
-    described = dataclasses.replace(description, weights_sha256=digest, scopemill=__version__)
-    check_description(described, folder / DESCRIPTION)
+    described = describe_weights(folder, weights, description)
     check_tensors(
         build_network(described.architecture, folder / DESCRIPTION), state, folder / WEIGHTS
     )
-    texts = {CARD: format_card(folder.name, described), DESCRIPTION: format_description(described)}
-    with replacing(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(weights)
-    for name, text in texts.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    write_folder(folder, weights, described)
     return described
 
 
@@ -96,17 +76,7 @@ def build_network(architecture: Mapping[str, Any], path: Path, device: str = "me
 
 def read_weights(path: Path, sha256: str) -> dict[str, Tensor]:
     """Tensors by name, from bytes that are those that were saved."""
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; copy the whole model folder again")
-    data = path.read_bytes()
-    if data.startswith(PICKLES) and data[8:9] != b"{":  # safetensors: 8 bytes of length, then JSON
-        cure = "ask its author for safetensors, or convert it where you trust it"
-        raise ValueError(f"{path}: a pickle, which could run any code when it is loaded; {cure}")
-    if not sha256:
-        raise ValueError(f"{path.parent / DESCRIPTION}: weights_sha256: this key is required")
-    if hashlib.sha256(data).hexdigest() != sha256:
-        cause = f"is not what {DESCRIPTION} describes (its sha256 differs)"
-        raise ValueError(f"{path}: {cause}: damaged or exchanged; copy the model folder again")
+    data = read_bytes(path, sha256)
     try:
         return parse_weights(data)
     except (SafetensorError, ValueError, KeyError) as error:

@@ -16,7 +16,8 @@ class UNet(nn.Module):
     """`depth` halvings, `width` channels at full size, twice as many after each halving.
 
     Batch normalisation, never instance normalisation: a tile must give what the whole image gives.
-    In 3-D, the first `flat_levels` levels neither look nor halve along z (planes far apart).
+    In 3-D, the first `flat_levels` levels neither look nor halve along z (planes far apart); with `keep_planes` none
+    halves along z, so that any number of planes will do.
     Sizes must be multiples of `size_multiple`.
     """
 
@@ -29,10 +30,12 @@ class UNet(nn.Module):
         depth: int = 4,
         residual: bool = False,
         flat_levels: int = 0,
+        keep_planes: bool = False,
     ):
         super().__init__()
         check_settings(dims=dims, width=width, depth=depth, flat_levels=flat_levels)
         self.dims, self.depth, self.flat_levels = dims, depth, flat_levels if dims == 3 else 0
+        self.keep_planes = bool(keep_planes)
         widths = [width * 2**level for level in range(depth + 1)]
         before = [in_channels, *widths[:-1]]
         self.encoder = nn.ModuleList(
@@ -66,12 +69,13 @@ class UNet(nn.Module):
 
     def _factor(self, level: int) -> tuple[int, ...]:
         """How much the step below a level halves along each axis."""
-        return (1, 2, 2)[-self.dims :] if self._is_flat(level) else (2,) * self.dims
+        flat = self.keep_planes or self._is_flat(level)
+        return (1, 2, 2)[-self.dims :] if flat else (2,) * self.dims
 
     @property
     def size_multiple(self) -> tuple[int, ...]:
         """What the input's size must be a multiple of, per axis."""
-        along_z = 2 ** max(0, self.depth - self.flat_levels)
+        along_z = 1 if self.keep_planes else 2 ** max(0, self.depth - self.flat_levels)
         return (along_z, 2**self.depth, 2**self.depth)[-self.dims :]
 
     @property

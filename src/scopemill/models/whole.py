@@ -90,11 +90,20 @@ def predict_zoomed(ready: Ready, image: np.ndarray, zoom: float) -> np.ndarray:
     return maps[:, : round(size[0] * zoom), : round(size[1] * zoom)]
 
 
-def find_objects(ready: Ready, image: np.ndarray, zoom: float, own: InstanceSettings) -> np.ndarray:
-    """Scaled grey values (C, [Z,] Y, X), enlarged by `zoom` for the network -> labels ([Z,] Y, X)."""
+def find_objects(
+    ready: Ready,
+    image: np.ndarray,
+    zoom: float,
+    own: InstanceSettings,
+    spacing: tuple[float, ...] | None = None,
+) -> np.ndarray:
+    """Scaled grey values (C, [Z,] Y, X), enlarged by `zoom` for the network -> labels ([Z,] Y, X).
+
+    `spacing` is the size of a voxel in pixels of the plane, for stacks.
+    """
     if image.ndim == 4:  # stacks are not rescaled
         maps = predict_image(ready, image)
-        return find_instances(dict(zip(ready.description.output, maps, strict=True)), own)
+        return find_instances(dict(zip(ready.description.output, maps, strict=True)), own, spacing)
     maps = predict_zoomed(ready, image, zoom)
     return cut_objects(ready.description.output, maps, image.shape[-2:], zoom, own)
 

@@ -6,7 +6,7 @@ from typing import Any
 from ._file import File, Wanted, refuse
 
 # those that are told by their content first; a picture may be any of the last three
-NAMES = ("geojson", "coco", "voc", "imagej", "contours", "labels", "classes", "mask")
+NAMES = ("geojson", "coco", "voc", "imagej", "contours", "points", "labels", "classes", "mask")
 
 __all__ = ["NAMES", "File", "Wanted", "choose", "refuse"]
 
@@ -23,7 +23,7 @@ def choose(file: File) -> Any:
         format = get(name)
         if format.recognise(file):
             return format
-    raise refuse(file, f"no known annotation format, it begins with {file.head[:8]!r}", "export it as GeoJSON, ImageJ ROIs, COCO, VOC, or a label image (TIFF, PNG)")  # fmt: skip
+    raise refuse(file, f"no known annotation format, it begins with {file.head[:8]!r}", "export it as GeoJSON, ImageJ ROIs, COCO, VOC, a CSV of points, or a label image (TIFF, PNG)")  # fmt: skip
 
 
 def get(name: str) -> Any:

@@ -3,14 +3,18 @@
 A spot is a maximum whose response stands out of the noise of the response (robust standard deviation).
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from ...blocks import list_blocks
 from ...frames import Frame
 from ...settings import ChannelName, Positive, SegmentTask, settings
+from ...spots import refine
 from ...tiling import Window, widen, within
+from ..spots import check_channels, detect_each, measure_spots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +24,10 @@ if TYPE_CHECKING:
 class Settings:
     """Size and contrast of spots."""
 
-    channel: ChannelName
+    channel: ChannelName | None = None
     """The channel that shows the spots."""
+    channels: list[ChannelName] | None = None
+    """Instead: several channels, each looked at by itself; the column `channel` says where a spot was found."""
     sigma_um: Positive = 0.2
     """Width (sigma) of a spot in the plane; about 0.2 wavelengths/NA for a diffraction-limited one."""
     sigma_z_um: Positive = 0.6
@@ -30,15 +36,27 @@ class Settings:
     """How far a spot's response must stand out, in standard deviations of the noise: lower finds more, and more noise."""
     within: SegmentTask | None = None
     """Assign each spot to the object of this segment task in which it lies (0: none)."""
+    max_distance_um: Annotated[float, Field(ge=0)] = 0.0
+    """Spots so far outside an outline still belong to the object."""
+
+
+def check(settings: Settings, channels: Mapping[str, Any]) -> None:
+    """One way to name channels."""
+    check_channels(settings, channels)
 
 
 def detect(frame: Frame, settings: Settings) -> "pd.DataFrame":
-    """Columns z, y, x (pixels, sub-pixel), intensity, background, snr and `<within>_label`."""
+    """Columns z, y, x (pixels, sub-pixel), channel, intensity, background, snr, response, and the object."""
+    return detect_each(frame, settings, lambda channel: find(frame, channel, settings))
+
+
+def find(frame: Frame, channel: str, settings: Settings) -> "pd.DataFrame":
+    """Spots of one channel, by their place."""
     import pandas as pd
 
-    limits = survey(frame, settings)
+    limits = survey(frame, channel, settings)
     blocks = list_blocks(frame.size, frame.meta.shape[2])
-    found = [detect_in(frame, core, settings, limits) for core in blocks]
+    found = [find_in(frame, core, channel, settings, limits) for core in blocks]
     table = pd.concat(found)
     # by place, as if the image had been looked at whole
     order = [name for name in ("peak_z", "peak_y", "peak_x") if name in table]
@@ -46,43 +64,38 @@ def detect(frame: Frame, settings: Settings) -> "pd.DataFrame":
     return table.drop(columns=order)
 
 
-def detect_in(
-    frame: Frame, core: Window, settings: Settings, limits: tuple[np.float32, np.float32]
-) -> "pd.DataFrame":
+def find_in(
+    frame: Frame, core: Window, channel: str, settings: Settings, limits: tuple[np.float32, np.float32]
+) -> "pd.DataFrame":  # fmt: skip
     """Spots whose peak lies in a block, in coordinates of the whole image."""
     import pandas as pd
 
     sigmas = spot_sigmas(frame, settings)
     window = widen(core, margin_px(sigmas), frame.size)
-    part = frame.cut(*window)
-    image = part.channel(settings.channel).astype(np.float32)
+    image = frame.cut(*window).channel(channel).astype(np.float32)
     sigmas = sigmas[-image.ndim :]
     response = filter_log(image, sigmas)
-    peaks, snr = find_peaks(response, settings.min_snr, sigmas, *limits)
+    peaks, stands_out = find_peaks(response, settings.min_snr, sigmas, *limits)
     low, high = (
         np.array([getattr(one, end) for one in within(core, window)]) for end in ("start", "stop")
     )
     mine = ((peaks[:, -2:] >= low) & (peaks[:, -2:] < high)).all(axis=1)
-    peaks, snr = peaks[mine], snr[mine]
+    peaks, stands_out = peaks[mine], stands_out[mine]
     first = np.array([0, *(one.start for one in window)])[-image.ndim :]
     points = peaks + first + refine(response, peaks)
-    intensity, background = measure_spots(image, peaks, sigmas)
     axes = "zyx"[-image.ndim :]
     columns = dict(zip(axes, points.T, strict=True))
-    columns |= {"intensity": intensity, "background": background, "snr": snr}
-    if settings.within:
-        name = f"{settings.within.replace('-', '_')}_label"
-        columns[name] = assign(peaks, part.labels(settings.within))
+    columns |= measure_spots(image, peaks, sigmas) | {"response": stands_out}
     places = dict(zip((f"peak_{axis}" for axis in axes), (peaks + first).T, strict=True))
     return pd.DataFrame(columns | places)
 
 
-def survey(frame: Frame, settings: Settings) -> tuple[np.float32, np.float32]:
+def survey(frame: Frame, channel: str, settings: Settings) -> tuple[np.float32, np.float32]:
     """Level and noise of the response in a sample of the image: the whole of it where it is small."""
     sigmas, responses = spot_sigmas(frame, settings), []
     for one in frame.sample():
         window = widen(one, margin_px(sigmas), frame.size)
-        image = frame.cut(*window).channel(settings.channel).astype(np.float32)
+        image = frame.cut(*window).channel(channel).astype(np.float32)
         response = filter_log(image, sigmas[-image.ndim :])
         responses.append(response[(..., *within(one, window))].ravel())
     values = np.concatenate(responses)
@@ -129,43 +142,3 @@ def find_peaks(
     highest = response == ndimage.maximum_filter(response, size)
     peaks = np.argwhere(highest & (response > middle + min_snr * noise))
     return peaks, (response[tuple(peaks.T)] - middle) / noise
-
-
-def refine(response: np.ndarray, peaks: np.ndarray) -> np.ndarray:
-    """How far from a maximum (N, d) its true place is: vertex of the parabola through it and its two neighbours, per axis."""
-    shifts = np.zeros(peaks.shape)
-    for axis, size in enumerate(response.shape):
-        if size < 3:
-            continue
-        inner = (peaks[:, axis] > 0) & (peaks[:, axis] < size - 1)
-        step = np.eye(response.ndim, dtype=int)[axis]
-        before, at, after = (
-            response[tuple((peaks[inner] + k * step).T)].astype(float) for k in (-1, 0, 1)
-        )
-        curvature = before - 2 * at + after
-        shift = 0.5 * (before - after) / np.where(curvature < 0, curvature, np.inf)
-        shifts[inner, axis] = np.clip(shift, -0.5, 0.5)
-    return shifts
-
-
-def measure_spots(
-    image: np.ndarray, peaks: np.ndarray, sigmas: list[float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean within one sigma less the background, and the background: the median of a shell at 3 to 4 sigma."""
-    reach = [int(np.ceil(4 * sigma)) for sigma in sigmas]
-    offsets = np.stack(
-        np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), -1
-    ).reshape(-1, image.ndim)
-    distance = np.sqrt(((offsets / np.array(sigmas)) ** 2).sum(axis=1))
-    limits = np.array(image.shape) - 1
-
-    def values(chosen: np.ndarray) -> np.ndarray:
-        return image[tuple(np.clip(peaks[:, None] + offsets[chosen], 0, limits).transpose(2, 0, 1))]
-
-    background = np.median(values((distance >= 3) & (distance <= 4)), axis=1)
-    return values(distance <= 1).mean(axis=1) - background, background
-
-
-def assign(peaks: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Label under each point; a 2-D label image serves all planes."""
-    return labels[tuple(peaks[:, -labels.ndim :].T)].astype(np.int64)
