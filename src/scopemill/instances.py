@@ -1,6 +1,6 @@
 """Instances: probability maps (foreground [, border or distance]) -> labels, one integer per object."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -79,15 +79,17 @@ def find_seeds(
     """The landscape that objects are hills of, and one numbered seed a hill."""
     from scipy import ndimage
 
+    apart = [settings.min_distance_px / step for step in spacing]
     if kind == "border":
         inside = maps["foreground"] - maps["border"]
         return inside, ndimage.label(mask & (inside > settings.seed_threshold))[0]
     if kind == "distance":
         height = ndimage.gaussian_filter(maps["distance"], widths(settings, spacing))
-        return height, find_peaks(height, mask & (height > settings.seed_threshold), settings)
+        inside = ndimage.label(mask & (height > settings.seed_threshold))[0]
+        return height, find_peaks(height, inside, apart)
     height = ndimage.distance_transform_edt(mask, sampling=spacing).astype(np.float32)
     height = ndimage.gaussian_filter(height, widths(settings, spacing))
-    return height, find_peaks(height, mask, settings)
+    return height, find_peaks(height, ndimage.label(mask)[0], apart)
 
 
 def follow_flow(maps: Mapping[str, np.ndarray], mask: np.ndarray, steps: int = 40) -> np.ndarray:
@@ -117,16 +119,19 @@ def widths(settings: Settings, spacing: tuple[float, ...]) -> list[float]:
     return [settings.min_distance_px / 5 / step for step in spacing]
 
 
-def find_peaks(height: np.ndarray, mask: np.ndarray, settings: Settings) -> np.ndarray:
-    """Numbered maxima inside a mask."""
-    from scipy import ndimage
+def find_peaks(height: np.ndarray, parts: np.ndarray, distance: Sequence[float]) -> np.ndarray:
+    """Numbered maxima within parts (labels of a mask), at least so many voxels apart along each axis."""
+    from scipy.spatial import KDTree
     from skimage.feature import peak_local_max
 
-    parts, _ = ndimage.label(mask)
-    distance = max(1, round(settings.min_distance_px))
-    peaks = peak_local_max(height, min_distance=distance, labels=parts, exclude_border=False)
-    seeds = np.zeros(mask.shape, np.int32)
+    steps = [max(1, round(one)) for one in distance]
+    box = np.ones([2 * step + 1 for step in steps], bool)
+    peaks = peak_local_max(height, footprint=box, labels=parts, exclude_border=False)
+    seeds = np.zeros(parts.shape, np.int32)
     if len(peaks):
+        # equal heights within a box: one is enough
+        near = KDTree(peaks / steps).query_pairs(1, p=np.inf, output_type="ndarray")
+        peaks = np.delete(peaks, np.unique(near[:, 1]), axis=0)
         seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     return seeds
 

@@ -20,7 +20,7 @@ class Settings:
     objects: QuantifyTask
     """The quantify task whose objects get a class."""
     method: dict[str, Any]
-    """{name: gate | a plug-in, and the method's own settings}."""
+    """{name: gate | features | network | a plug-in, and the method's own settings}."""
 
 
 def carry(job: Job, settings: Settings, method: Method) -> dict[str, Any]:

@@ -11,6 +11,13 @@ def map_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, truth) - least
 
 
+def weighted_map_loss(logits: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """The same, where voxels count by weights."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    least = -(truth.xlogy(truth) + (1 - truth).xlogy(1 - truth))
+    return ((entropy - least) * weights).mean()
+
+
 def dice_loss(probability: Tensor, truth: Tensor) -> Tensor:
     """1 - Dice of a batch."""
     return 1 - (2 * (probability * truth).sum() + 1) / (probability.sum() + truth.sum() + 1)

@@ -9,7 +9,7 @@ from ..manifests import replacing
 from ..metrics import Interval
 from .goal import Outcome
 
-SHOWN = ("F1@0.5", "mean AP@0.5:0.95 per image", "mean Dice", "macro F1", "accuracy")
+SHOWN = ("F1@0.5", "F1", "mean AP@0.5:0.95 per image", "mean Dice", "macro F1", "accuracy")
 
 
 def plain(scores: Mapping[str, Interval]) -> dict[str, list[float]]:

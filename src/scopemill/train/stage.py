@@ -34,7 +34,7 @@ class Settings:
     collect: dict[str, Any]
     """The training set: annotations, channels, pixel size, split."""
     method: dict[str, Any]
-    """{name: instances | semantic | classify | a plug-in, and the method's own settings}."""
+    """{name: instances | semantic | classify | features | spots | a plug-in, and the method's own settings}."""
     network: dict[str, Any] = dataclasses.field(
         default_factory=lambda: {"name": "unet", "width": 16}
     )
@@ -63,6 +63,9 @@ class Settings:
 
 def run(settings: Settings, method: Method, options: Namespace) -> None:
     """Train, try out and write the model folder that `options.out` (its model.yaml) names."""
+    if hasattr(method.module, "run"):  # no network: the method does all of it
+        method.module.run(settings, method, options)
+        return
     import torch
 
     from ..examples import Examples
@@ -81,8 +84,11 @@ def run(settings: Settings, method: Method, options: Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with Examples(examples_path) as examples:
         examples.limit(settings.images, settings.training.seed)
-        goal = method.module.make_goal(method.settings, examples.meta)
+        seen = {**examples.meta, "planes": settings.crop.planes}
+        goal = method.module.make_goal(method.settings, seen)
         described = describe(settings, method, goal.outputs, examples)
+        if hasattr(goal, "normalisation"):
+            described = replace(described, normalisation=goal.normalisation)
         settings = replace(
             settings, training=count_steps(settings.training, len(examples.of("train")))
         )

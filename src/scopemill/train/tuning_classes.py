@@ -25,6 +25,7 @@ from ..models.classes import (
 from ..models.predict import scale_grey_values
 from ..models.whole import Ready
 from ..scoring import summarise_multiple, summarise_single
+from .class_tables import list_classes, list_confusion, take_highest
 from .goal import Outcome
 from .object_crops import to_vectors
 from .outputs import write_table
@@ -78,7 +79,9 @@ def try_classifier(ready: Ready, examples: Examples, pictures: Path) -> Outcome:
     chosen = decide(p, names, activation, decision)
     if activation == "softmax":
         write_table(pictures / "confusion.csv", list_confusion(found.truth, p, names))
-    write_table(pictures / "classes.csv", list_classes(found.truth, p, names, activation, decision))
+    taken = take_highest(p) if activation == "softmax" else p >= list_thresholds(names, decision)
+    rows = list_classes(found.truth, taken, names, decision.thresholds)
+    write_table(pictures / "classes.csv", rows)
     scores = summarise(found, p, activation, list_thresholds(names, decision))
     table = list_examples(found, p, chosen, names)
     return Outcome(asdict(decision), scores if found.examples else {}, part, table)
@@ -129,30 +132,3 @@ def list_examples(
         }
         for example, truth, name, probability in zip(found.examples, found.truth, chosen, p, strict=True)
     ]  # fmt: skip
-
-
-def list_confusion(truth: np.ndarray, p: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
-    """One row a true class, one column a predicted one."""
-    counts = np.zeros((len(names), len(names)), int)
-    np.add.at(counts, (truth.argmax(axis=1), p.argmax(axis=1)), 1)
-    return [
-        {"true": name, **dict(zip(names, row.tolist(), strict=True))}
-        for name, row in zip(names, counts, strict=True)
-    ]
-
-
-def list_classes(
-    truth: np.ndarray, p: np.ndarray, names: list[str], activation: str, decision: Decision
-) -> list[dict[str, Any]]:
-    """One row a class: how many there are, precision, recall, F1 and threshold."""
-    found = p >= list_thresholds(names, decision)
-    if activation == "softmax":
-        found = p.argmax(axis=1)[:, None] == np.arange(len(names))
-    rows = []
-    for k, name in enumerate(names):
-        tp = int((truth[:, k] & found[:, k]).sum())
-        n, m = int(truth[:, k].sum()), int(found[:, k].sum())
-        row = {"class": name, "n": n, "precision": tp / m if m else "", "recall": tp / n if n else ""}  # fmt: skip
-        row["f1"] = 2 * tp / (n + m) if n + m else ""
-        rows.append({**row, "threshold": decision.thresholds.get(name, "")})
-    return rows

@@ -1,7 +1,9 @@
-"""Grow: nuclei (or other seeds) + a channel that fills the cell -> cells, by a seeded watershed.
+"""Grow: nuclei (or other seeds) + a channel that fills the cell, or its membrane -> cells, by a seeded watershed.
 
 A cell has the label of its seed, so that nucleus and cell join by number.
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -19,7 +21,9 @@ class Settings:
     seeds: SegmentTask
     """The segment task whose objects are grown, such as nuclei."""
     channel: ChannelName | None = None
-    """A channel that shows whole cells; without it cells reach `max_distance_um` around their seeds."""
+    """A channel that shows whole cells, or their membranes; without it cells reach `max_distance_um` around their seeds."""
+    membrane: bool = False
+    """The channel shows membranes: cells meet, and end, where it is brightest, not where it is dark; no threshold is used."""
     max_distance_um: Positive = 10.0
     """How far from its seed a cell may reach."""
     smooth_um: NonNegative = 0.5
@@ -28,9 +32,15 @@ class Settings:
     """How the border of cells against empty background is found."""
 
 
+def check(settings: Settings, channels: Iterable[str]) -> None:
+    """Membranes need a channel that shows them."""
+    if settings.membrane and settings.channel is None:
+        raise ConfigError("membrane: say which channel shows membranes, with channel: <name>")
+
+
 def survey(frame: Frame, settings: Settings) -> float | None:
     """The threshold of the whole image, by its sample."""
-    if settings.channel is None:
+    if settings.channel is None or settings.membrane:
         return None
     return find_threshold(frame.sampled(lambda part: look(part, settings)), settings.threshold)
 
@@ -53,10 +63,22 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
     smooth = look(frame, settings)
     if smooth.ndim != seeds.ndim:
         raise ConfigError(f"z of this task and of its seeds '{settings.seeds}' must be the same")
-    threshold = find_threshold(smooth, settings.threshold) if frame.known is None else frame.known
     reach = ndimage.distance_transform_edt(seeds == 0, sampling=spacing)
+    if settings.membrane:
+        return follow_membranes(smooth, seeds, reach <= settings.max_distance_um)
+    threshold = find_threshold(smooth, settings.threshold) if frame.known is None else frame.known
     mask = (reach <= settings.max_distance_um) & ((smooth > threshold) | (seeds > 0))
     return segmentation.watershed(reach, seeds, mask=mask).astype(np.uint32)
+
+
+def follow_membranes(smooth: np.ndarray, seeds: np.ndarray, reached: np.ndarray) -> np.ndarray:
+    """Seeds and, where no cell may reach, the background rise together; they meet on the ridges of the membranes."""
+    from skimage import segmentation
+
+    outside = int(seeds.max(initial=0)) + 1
+    markers = np.where(reached, seeds, outside).astype(np.int64)
+    found = segmentation.watershed(smooth, markers)
+    return np.where(found == outside, 0, found).astype(np.uint32)
 
 
 def look(frame: Frame, settings: Settings) -> np.ndarray:

@@ -6,6 +6,7 @@ The baseline that needs no weights. Threshold after Otsu (1979), Li & Lee (1993)
 import numpy as np
 
 from ...frames import Frame
+from ...instances import find_peaks
 from ...settings import ChannelName, NonNegative, Positive, settings
 from ...thresholds import TRUNCATE, Threshold, find_threshold, smoothen
 
@@ -74,7 +75,7 @@ def choose_level(smooth: np.ndarray, settings: Settings) -> float:
 def split_objects(mask: np.ndarray, spacing: tuple[float, ...], split_um: float) -> np.ndarray:
     """Label a mask; split what touches at the necks of its distance map."""
     from scipy import ndimage
-    from skimage import feature, segmentation
+    from skimage import segmentation
 
     parts, n_parts = ndimage.label(mask)
     if not split_um or not n_parts:
@@ -82,12 +83,5 @@ def split_objects(mask: np.ndarray, spacing: tuple[float, ...], split_um: float)
     distance = ndimage.distance_transform_edt(mask, sampling=spacing)
     # a ragged outline has many maxima of the distance; a little smoothing leaves one a body
     distance = ndimage.gaussian_filter(distance, [split_um / 8 / step for step in spacing])
-    peaks = feature.peak_local_max(
-        distance,
-        min_distance=max(1, round(split_um / 2 / min(spacing))),
-        labels=parts,
-        exclude_border=False,
-    )
-    seeds = np.zeros(mask.shape, np.int32)
-    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    seeds = find_peaks(distance, parts, [split_um / 2 / step for step in spacing])
     return segmentation.watershed(-distance, seeds, mask=mask).astype(np.uint32)

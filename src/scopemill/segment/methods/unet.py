@@ -2,8 +2,10 @@
 
 Any model folder with a foreground head will do. `channels` names what it looks at, brought to the scale that the network
 knows; `patches` names a patch set, for scales that are given, or where slides are read once and looked at often.
+With `z: stack` a 2-D network looks at the channels plane by plane, at one scale, and what overlaps is linked.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
@@ -13,11 +15,13 @@ from pydantic import Field
 
 from ...frames import Frame
 from ...instances import drop_small, find_instances
+from ...linking import link_planes
 from ...scaling import take_nearest
 from ...settings import (
     ChannelName,
     Fraction,
     ModelFolder,
+    NonNegative,
     PatchSet,
     Positive,
     settings,
@@ -66,6 +70,12 @@ class Settings:
     """Lower takes more; without it, the value tuned for the model."""
     min_distance_um: Positive | None = None
     """Centres of objects are at least this far apart; without it, the value tuned for the model."""
+    link_iou: Fraction = 0.3
+    """In a stack (`z: stack`), a 2-D network looks at each plane; objects of neighbouring planes that overlap at least so much (intersection over union) are one."""
+    link_waist: Fraction = 0.8
+    """In a stack: an object whose area falls below this share of what it is above and below is cut there; 0 never cuts."""
+    min_height_um: NonNegative = 1.5
+    """In a stack: objects seen over less (planes times their distance) are dropped."""
     batch_size: Annotated[int, Field(ge=1)] = 8
     """Patches of 512 px that the network sees at once: fewer need less memory."""
 
@@ -94,7 +104,7 @@ def look_over(frame: Frame, settings: Settings) -> Known:
 
 
 def segment(frame: Frame, settings: Settings) -> np.ndarray:
-    """Labels of one time point at the image's own size: (Y, X), or (Z, Y, X) by a 3-D network."""
+    """Labels of one time point at the image's own size: (Y, X), or (Z, Y, X) of a stack, by planes where the network is 2-D."""
     from ...models.predict import predict_store, use_threads
     from ...models.whole import find_objects
 
@@ -112,9 +122,14 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
     known = look_over(frame, settings) if frame.known is None else frame.known
     tuned = choose_postprocessing(ready, frame.meta.pixel_size_um, settings)
     image = read_scaled(frame, settings.channels, known, ready.description.normalisation)
-    if not is_3d(ready):
-        image = image.max(axis=1)
-    return drop_small(find_objects(ready, image, known.zoom, tuned), 0)
+    if is_3d(ready):
+        voxel = tuple(step / frame.um_per_px for step in frame.spacing_um)
+        return drop_small(find_objects(ready, image, known.zoom, tuned, voxel), 0)
+    planes = [find_objects(ready, plane, known.zoom, tuned) for plane in image.swapaxes(0, 1)]
+    if len(planes) == 1:
+        return drop_small(planes[0], 0)
+    least_planes = math.ceil(round(settings.min_height_um / frame.spacing_um[0], 6))
+    return link_planes(np.stack(planes), settings.link_iou, settings.link_waist, least_planes)
 
 
 def grid(frame: Frame, settings: Settings) -> tuple[int, int]:
