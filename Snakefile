@@ -42,3 +42,4 @@ rule all:
     default_target: True
     input:
         "<results>/accounting.json",
+        rules.gather.output,  # lost when gather is killed; what follows from them is still there

@@ -136,9 +136,11 @@ KNOWN = {
     "scipy": ("scipy", check_scipy),
     "shapely": ("shapely", lambda m: m.from_wkb(m.to_wkb(m.box(0, 0, 2, 3))).area == 6),
     "snakemake": ("snakemake", check_snakemake),
+    "starlette": ("starlette.responses", lambda m: m.PlainTextResponse("a").body == b"a"),
     "tifffile": ("tifffile", check_tifffile),
     "torch": ("torch", check_torch),
     "typing-extensions": ("typing_extensions", lambda m: callable(m.dataclass_transform())),
+    "uvicorn": ("uvicorn", lambda m: m.Config(None).port == 8000),
     "zarr": ("zarr", check_zarr),
     "liffile": ("liffile", lambda m: callable(m.LifFile)),
     "nd2": ("nd2", lambda m: not m.is_supported_file(__file__)),
@@ -148,11 +150,13 @@ KNOWN = {
     "snakemake-executor-plugin-slurm": ("snakemake_executor_plugin_slurm", lambda m: m.ExecutorSettings),
     "hypothesis": ("hypothesis", lambda m: callable(m.given)),
     "jsonschema": ("jsonschema", lambda m: m.validate(1, {"type": "integer"}) is None),
+    "playwright": ("playwright.sync_api", lambda m: callable(m.sync_playwright)),
     "pytest": ("pytest", lambda m: callable(m.fixture)),
     "pytest-xdist": ("xdist", lambda m: m.__version__),
     "ruff": ("ruff.__main__", lambda m: m.find_ruff_bin()),
     "scikit-learn": ("sklearn", check_sklearn),
     "snakefmt": ("snakefmt", lambda m: m.__version__),
+    "trackpy": ("trackpy", lambda m: callable(m.locate)),
 }  # fmt: skip
 
 

@@ -45,8 +45,12 @@ COMMANDS = {
     "plan": "say how much memory, time and disk a study will take",
     "evaluate": "score label images against ground truth",
     "compare": "put scores of several methods side by side",
+    "inspect": "look at images and cells in the browser, and decide about them",
     "export": "labels or annotations to QuPath, ImageJ or label images",
     "simulate": "make images with known truth",
+    "calibrate": "find out, on simulated images, how well a study finds its particles",
+    "verify": "say what of a study's files does not hold, and mend it",
+    "retry": "let quarantined images be tried again",
     "containers": "build, test, inspect, verify and sign Apptainer images",
     "docs": "write generated documentation again (for developers)",
 }

@@ -19,6 +19,14 @@ PATTERNS: list[tuple[str, str, str]] = [
     (r"status", "", "ok, quarantined (cannot be used) or skipped (excluded)"),
     (r"code", "", "why the image is quarantined or skipped: see docs/errors.md"),
     (r"message", "", "the reason in words"),
+    (r"class_by", "", "who gave the object its class by hand; empty: a classifier did"),
+    (
+        r"rejected",
+        "",
+        "whether the spot lies in an object that a person rejected; such spots are not counted",
+    ),
+    (r"rejected_by", "", "who rejected the object"),
+    (r"rejected_at", "", "when the object was rejected, UTC"),
     (r"class(?:_(\w+))?", "", "class by classify task {0}"),
     (r"probability(?:_(\w+))?", "", "probability of the class {0} by a network"),
     (r"centroid_([zyx])", "px", "centre of the object, {0}"),
@@ -77,9 +85,15 @@ PATTERNS: list[tuple[str, str, str]] = [
     (r"fraction_(\w+)(?<!_low)(?<!_high)", "", "share of {0}"),
     (r"intensity", "counts", "mean of the spot above its background"),
     (r"background", "counts", "median around the spot"),
-    (r"snr", "", "response of the spot / noise of the response"),
+    (r"snr", "", "brightest voxel of the spot above its background / noise around it"),
+    (r"response", "", "how far the spot's response to the filter stands out, in noises of it"),
     (r"(\w+)_label", "", "object of segment task {0} in which the spot lies (0: none)"),
     (r"pixel_size_um", "um", "width of a pixel; empty when unknown"),
+    (r"suspicion", "", "how much it is unlike the others, 0 to 1: look at the highest first"),
+    (r"suspicion_reason", "", "why, in words"),
+    (r"focus_{channel}", "", "log10 of fine over coarse detail of {0}: lower is less sharp"),
+    (r"saturated_{channel}", "", "share of the pixels of {0} that have the highest value"),
+    (r"contrast_{channel}", "counts", "99.9th percentile of {0} less the median"),
 ]
 SUFFIXES = {"_low": "lower end of the 95 % interval", "_high": "upper end of the 95 % interval"}
 CHANNEL = r"([A-Za-z][A-Za-z0-9_]*)"

@@ -21,6 +21,11 @@ def to_rgb(color: str) -> np.ndarray:
     return np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], np.float32) / 255
 
 
+def darken(color: str, share: float) -> str:
+    """The colour with a share of its light."""
+    return "#" + "".join(f"{int(one):02x}" for one in (to_rgb(color) * share * 255).round())
+
+
 def contrast_limits(image: np.ndarray, percentiles: Sequence[float]) -> tuple[float, float]:
     """Intensities shown as black and as full colour; never equal."""
     low, high = np.percentile(image, percentiles)
@@ -131,10 +136,11 @@ def draw_box(picture, box: Sequence[float], text: str, color: str) -> None:
 
 
 def write_caption(picture, lines: Sequence[Sequence[tuple[str, str]]], size: int = 14):
-    """A new Pillow picture with lines of (text, colour) parts below the old one."""
+    """A new Pillow picture with lines of (text, colour) parts below the old one; what is too long goes on below."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(size)
+    lines = [row for line in lines for row in wrap_line(line, font, picture.width - 16, size)]
     height = int(size * 1.5)
     whole = Image.new("RGB", (picture.width, picture.height + height * len(lines) + 8), "#15171c")
     whole.paste(picture, (0, 0))
@@ -145,6 +151,35 @@ def write_caption(picture, lines: Sequence[Sequence[tuple[str, str]]], size: int
             pen.text((x, picture.height + 4 + i * height), text, fill=color, font=font)
             x += pen.textlength(text, font=font) + size
     return whole
+
+
+def wrap_line(
+    line: Sequence[tuple[str, str]], font, width: float, gap: float
+) -> list[list[tuple[str, str]]]:
+    """A line's parts in as many rows as they need; parts wider than a row are parted between words."""
+    rows: list[list[tuple[str, str]]] = [[]]
+    used = 0.0
+    for text, color in line:
+        for piece in wrap_text(text, font, width):
+            length = font.getlength(piece)
+            if rows[-1] and used + length > width:
+                rows.append([])
+                used = 0.0
+            rows[-1].append((piece, color))
+            used += length + gap
+    return rows
+
+
+def wrap_text(text: str, font, width: float) -> list[str]:
+    """Text in pieces that are not wider than this, where one word is not."""
+    pieces = [""]
+    for word in text.split(" "):
+        longer = f"{pieces[-1]} {word}" if pieces[-1] else word
+        if pieces[-1] and font.getlength(longer) > width:
+            pieces.append(word)
+        else:
+            pieces[-1] = longer
+    return pieces
 
 
 def write_png(path: Path, picture, fingerprint: str) -> None:

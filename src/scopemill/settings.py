@@ -37,6 +37,7 @@ ClassTask = Annotated[str, Reference("classes")]  # a segment task that gives cl
 SegmentedTask = Annotated[str, Reference("segmented")]  # a segment task of either kind
 DetectTask = Annotated[str, Reference("detect")]
 QuantifyTask = Annotated[str, Reference("quantify")]
+ClassifyTask = Annotated[str, Reference("classify")]
 AnnotateTask = Annotated[str, Reference("annotate")]
 ModelFolder = Annotated[str, Reference("model")]
 Positive = Annotated[float, Field(gt=0)]
@@ -177,6 +178,9 @@ def references(loaded: Any) -> Iterator[tuple[str, str, str]]:
                 yield from references(one)
             elif kind is not None and one is not None:
                 yield kind, one, field.name
+        for one in value.values() if isinstance(value, dict) else ():
+            if dataclasses.is_dataclass(one):
+                yield from references(one)
 
 
 def find_reference(hint: Any) -> str | None:

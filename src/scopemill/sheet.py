@@ -4,8 +4,10 @@ Everything is read as text (`001` stays `001`); messages name file, line, column
 """
 
 import csv
+import functools
 import glob
 import hashlib
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,8 +188,8 @@ def choose_images_per_batch(n_images: int, rules_per_batch: int, max_jobs: int =
     return size
 
 
-def raw_state(row: Row) -> str:
-    """What tells that a raw file was replaced: its size and time (of all files, for a pattern)."""
+def raw_state(row: Row, checksums: bool = False) -> str:
+    """What tells that a raw file was replaced: its size and time, or its content (of all files, for a pattern)."""
     path = Path(row.path)
     paths = (
         [path]
@@ -198,7 +200,30 @@ def raw_state(row: Row) -> str:
     for one in paths:
         try:
             stat = one.stat()
-            states.append(f"{one.name} {stat.st_size} {stat.st_mtime_ns}")
+            told = content_hash(one, stat) if checksums and one.is_file() else stat.st_mtime_ns
+            states.append(f"{one.name} {stat.st_size} {told}")
         except OSError:
             states.append(f"{one.name} missing")
     return hashlib.sha256("\n".join(states).encode()).hexdigest()[:16]
+
+
+def content_hash(path: Path, status: os.stat_result) -> str:
+    """SHA-256 of a file; read once a process unless it changes (a copy may keep the time, but not st_ctime)."""
+    return hash_file(path, status.st_size, status.st_ino, status.st_ctime_ns)
+
+
+@functools.cache
+def hash_file(path: Path, *state: int) -> str:
+    """SHA-256 of a file in this state."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_same(cell: str | float, value: str | float) -> bool:
+    """Whether a cell of the sheet is the value of a setting: two texts exactly, else as numbers (1 is '1.0')."""
+    if isinstance(cell, str) and isinstance(value, str):
+        return cell == value
+    try:
+        return float(cell) == float(value)
+    except ValueError:
+        return False

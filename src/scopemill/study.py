@@ -8,11 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .calibration import with_figures
 from .config import Channel, Config, Staining, find_recipe, merge, read_config, recipe_folders
 from .settings import ConfigError, find_method, load, load_stage
 from .sheet import ID, Row, choose_images_per_batch, make_batches, read_sheet
 from .stains import ROLES
-from .study_checks import check_classes, check_columns, check_groups, check_sources, check_splits
+from .study_checks import (
+    check_classes,
+    check_columns,
+    check_groups,
+    check_labelled,
+    check_particles,
+    check_sources,
+    check_splits,
+)
 from .tasks import (
     BATCH_STAGES,
     STUDY_STAGES,
@@ -69,10 +78,12 @@ def make_study(config: dict[str, Any], config_path: Path) -> Study:
     sheet = config_path.parent / loaded.images
     rows = read_sheet(sheet)
     check_columns(tasks["gather"].settings, rows, channels)
+    check_particles(tasks, rows)
     check_groups(tasks, rows)
     check_classes(tasks, rows)
     check_sources(tasks, rows)
     check_splits(tasks, rows, sheet.parent)
+    check_labelled(tasks, sheet.parent, channels)
     size = loaded.images_per_batch
     if size == "auto":
         size = choose_images_per_batch(
@@ -115,12 +126,14 @@ def load_tasks(config: Config, channels: dict[str, Channel], config_path: Path) 
             "stains": config.stains and dataclasses.asdict(config.stains),
             "pixel_size_um": config.pixel_size_um,
             "z_step_um": config.z_step_um,
+            "checksums": config.checksums,
         },
         "report": {key: value for key, value in config.gather.items() if key == "group_by"},
         "account": {"max_quarantined": config.max_quarantined},
     }
     problems, loaded = [], {}
     shared_sections = train_sections(config.train, channels)
+    shared_sections["gather"] = with_figures(config.gather, config_path.parent)
     for stage in (*BATCH_STAGES, *STUDY_STAGES, *TRAIN_STAGES):
         section = shared_sections.get(stage, getattr(config, stage, {}))
         named = section if stage in WITH_TASKS else {"": {**shared.get(stage, {}), **section}}

@@ -1,5 +1,6 @@
 """Study checks: what the config wants of the sheet is there, before anything starts."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ from .annotations.source import check_source, fill_in
 from .columns import describe, example_columns
 from .config import Channel
 from .settings import ConfigError, nearest
-from .sheet import Row
+from .sheet import Row, is_same
 from .splits.make import check_columns as check_split_columns
 from .splits.objections import find_ignored
 from .tasks import Task, place_of
@@ -58,6 +59,43 @@ def check_classes(tasks: dict[str, Task], rows: list[Row]) -> None:
         raise ConfigError("\n".join(problems))
 
 
+def check_particles(tasks: dict[str, Task], rows: list[Row]) -> None:
+    """Particles must be counted by the quantify task named, and the control must be groups of the sheet."""
+    gather = tasks["gather"].settings
+    problems, there = [], list(rows[0].metadata)
+    for task, own in gather.particles.items():
+        where = f"gather.particles.{task}"
+        if task not in tasks[f"quantify.{own.objects}"].settings.spots:
+            problems.append(
+                f"{where}.objects: quantify.{own.objects} does not count '{task}'; add it to its `spots`"
+            )
+        if unknown := [column for column in own.control if column not in there]:
+            problems.append(
+                f"{where}.control: the sheet has no column '{unknown[0]}'{nearest(unknown[0], there)}"
+            )
+        elif own.control:
+            problems += check_control(own.control, gather.group_by, rows, f"{where}.control")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def check_control(control: Mapping[str, Any], by: str, rows: list[Row], where: str) -> list[str]:
+    """Control images must be there, and be all of their groups."""
+    chosen = [
+        all(is_same(row.metadata[name], value) for name, value in control.items()) for row in rows
+    ]
+    if not any(chosen):
+        return [f"{where}: no image of the sheet is such a control"]
+    groups = [row.metadata.get(by, "") for row in rows]
+    control_groups = {group for group, one in zip(groups, chosen, strict=True) if one}
+    mixed = control_groups & {group for group, one in zip(groups, chosen, strict=True) if not one}
+    if mixed and not all(chosen):
+        return [
+            f"{where}: the group '{min(mixed)}' holds control images and others; set gather.group_by to a column that tells them apart"
+        ]
+    return []
+
+
 def check_sources(tasks: dict[str, Task], rows: list[Row]) -> None:
     """What stands in braces in the path of annotations must be a column of the sheet."""
     for key, task in tasks.items():
@@ -104,6 +142,24 @@ def check_splits(tasks: dict[str, Task], rows: list[Row], folder: Path) -> None:
             raise ConfigError(
                 f"{where}.{ignored[0]}, or allow_random: true to split all the same, which is written down"
             )
+
+
+def check_labelled(tasks: dict[str, Task], folder: Path, channels: dict[str, Channel]) -> None:
+    """The CSV of labelled cells is there, and the columns that are to be learnt from can be measured."""
+    problems = []
+    for task in [one for one in tasks.values() if one.stage == "collect" and one.settings.measured]:
+        own, where = task.settings.measured, f"{place_of(task.key)}.measured"
+        if own.labelled and not (folder / own.labelled).is_file():
+            problems.append(
+                f"{where}.labelled: {folder / own.labelled}: no such file; its path is relative to the sheet"
+            )
+        problems += [
+            f"{where}.features: no column '{one}' is measured{nearest(one, example_columns(channels))}"
+            for one in own.features
+            if describe(one, channels) is None
+        ]
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def is_annotated(source: str, row: Row, folder: Path) -> bool:

@@ -152,8 +152,8 @@ def with_labels(task: Task, tasks: dict[str, Task]) -> Task:
 
 
 def with_all_before(task: Task, tasks: dict[str, Task]) -> Task:
-    """Who scores labels also reads why an image has none: what happened in all tasks before."""
-    if task.stage != "evaluate":
+    """Who scores labels also reads why an image has none; who learns from measured objects also reads their labels."""
+    if task.stage != "evaluate" and not (task.stage == "collect" and task.settings.measured):
         return task
     found = list(task.needs)
     for key in found:  # grows as it goes

@@ -1,14 +1,17 @@
 """Commands: init writes what check accepts; check says which row is at fault and what to do."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
 from scopemill.__main__ import main
+from scopemill.commands._conventions import CONVENTIONS
 from scopemill.commands.init import make_ids
 from scopemill.config import read_config
+from scopemill.readers import open_raw
 from scopemill.sheet import ID
 
 CONFIG = """\
@@ -265,3 +268,81 @@ def test_faults_of_the_config_end_the_check_with_2(check, tmp_path):
 def test_no_config_is_said(tmp_path, capsys):
     assert main(["check", str(tmp_path)]) == 2
     assert "config.yaml: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_a_convention_reads_its_own_example(init, raw, name):
+    example, _ = CONVENTIONS[name]
+    write_plain(raw, example, "readme.tif")
+    code, rows, _ = init("--convention", name)
+    assert code == 0 and len(rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "path", "known"),
+    [
+        (
+            "cellvoyager",
+            ["x_7_B03_T0001F002L01A01Z01C01.tif", "x_7_B03_T0001F002L01A02Z01C02.tif"],
+            "x_7_B03_T{t}F002L01A{channel}Z{z}C{channel}.tif",
+            {"plate": "x_7", "well": "B03", "field": "002"},
+        ),
+        (
+            "cellomics",
+            ["AS_091_D03f00d0.TIF", "AS_091_D03f00d1.TIF"],
+            "AS_091_D03f00d{channel}.TIF",
+            {"plate": "AS_091", "well": "D03", "field": "00"},
+        ),
+        (
+            "imagexpress",
+            ["p_A01_s4_w1.tif", "p_A01_s4_w2.tif"],
+            "p_A01_s4_w{channel}.tif",
+            {"plate": "p", "well": "A01", "field": "4"},
+        ),
+        (
+            "incell",
+            ["A - 01(fld 2 wv 390 - Blue).tif", "A - 01(fld 2 wv 473 - Green).tif"],
+            "A - 01(fld 2 wv {channel}).tif",
+            {"row": "A", "column": "01", "field": "2"},
+        ),
+        (
+            "incell",
+            ["A - 01(fld 2 wv 390 - Blue z 1).tif", "A - 01(fld 2 wv 390 - Blue z 2).tif"],
+            "A - 01(fld 2 wv {channel} z {z}).tif",
+            {"row": "A", "column": "01", "field": "2"},
+        ),
+        (
+            "opera",
+            ["r02c11f03p01-ch1sk1fk1fl1.tiff", "r02c11f03p02-ch2sk1fk1fl1.tiff"],
+            "r02c11f03p{z}-ch{channel}sk{t}fk1fl1.tiff",
+            {"row": "02", "column": "11", "field": "03"},
+        ),
+        (
+            "wells",
+            ["A01_f1_d0.tif", "A01_f1_d1.tif"],
+            "A01_f1_d{channel}.tif",
+            {"well": "A01", "field": "1"},
+        ),
+    ],
+)
+def test_a_convention_joins_files_and_names_the_well(init, raw, name, files, path, known):
+    write_plain(raw, *files)
+    _, (row,), _ = init("--convention", name)
+    assert row["path"] == str(raw / path)
+    assert {key: row[key] for key in row if key not in ("id", "path")} == known
+
+
+def test_files_that_a_convention_names_are_read_as_one_image(init, raw):
+    raw.mkdir()
+    for number in (1, 2):
+        pixels = np.full((4, 5), number, np.uint8)
+        tifffile.imwrite(raw / f"p_B03_T0001F002L01A0{number}Z01C0{number}.tif", pixels)
+    _, (row,), _ = init("--convention", "cellvoyager")
+    with open_raw(Path(row["path"])) as image:
+        assert image.channel_names == ("01", "02")
+        assert image.read(0, 1, 0, slice(0, 4), slice(0, 5)).tolist() == [[2] * 5] * 4
+
+
+def test_a_convention_and_a_pattern_exclude_each_other(init, raw):
+    with pytest.raises(SystemExit):
+        init("--convention", "opera", "--pattern", "x")

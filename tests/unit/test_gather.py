@@ -8,7 +8,7 @@ import pytest
 
 from scopemill import manifests, tables
 from scopemill.account import stage as account
-from scopemill.gather import dictionary, stage, summary
+from scopemill.gather import dictionary, output, stage, summary
 from scopemill.manifests import Record
 from scopemill.sheet import Row
 
@@ -229,7 +229,7 @@ def test_the_quarantine_is_a_line_an_image(tmp_path):
         "a": Record("a", "ok", "f"),
         "b": Record("b", "quarantined", "f", "EMPTY", "two\nlines\tand a tab"),
     }
-    stage.write_quarantine(tmp_path / "q.tsv", rows, standing)
+    output.write_quarantine(tmp_path / "q.tsv", rows, standing)
     assert (tmp_path / "q.tsv").read_text() == (
         "image\tstatus\tcode\tmessage\tpath\nb\tquarantined\tEMPTY\ttwo lines and a tab\tb.tif\n"
     )
@@ -315,7 +315,8 @@ def test_an_image_that_was_measured_and_not_classified_is_counted(study, name):
 
 
 def close(root, limit):
-    account.run(account.Settings(max_quarantined=limit), root / "accounting.json", None, 50)
+    sheet = root.parent.parent / "images.tsv"
+    account.run(account.Settings(max_quarantined=limit), root / "accounting.json", sheet, 50)
 
 
 def test_the_study_fails_when_too_many_images_are_quarantined(study, capsys):
@@ -330,5 +331,27 @@ def test_the_study_ends_well_at_its_limit(study):
     root = study(convert=("ok", "quarantined"), quantify=("ok", "skipped"), classify=("ok", "skipped"))  # fmt: skip
     close(root, 0.5)
     assert json.loads((root / "accounting.json").read_text()) == {
-        "images": 2, "ok": 1, "quarantined": 1, "causes": {"EMPTY": 1},
+        "images": 2, "ok": 1, "quarantined": 1, "skipped": 0, "causes": {"EMPTY": 1},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [
+        ("001,ok\n", "002: not in images.csv"),
+        ("001,ok\n002,ok\n002,ok\n", "002: there more than once"),
+        ("001,ok\n002,ok\n003,ok\n", "003: not in the sheet"),
+        ("001,ok\n002,lifted\n", "002: neither ok, quarantined nor skipped"),
+    ],
+)
+def test_the_study_does_not_end_while_an_image_is_not_accounted_for_once(study, lines, cause):
+    root = study()
+    (root / "images.csv").write_text("image,status\n" + lines)
+    with pytest.raises(RuntimeError, match=cause):
+        close(root, 1.0)
+    assert not (root / "accounting.json").exists()
+
+
+def test_nothing_is_gathered_while_an_image_waits_to_be_tried_again(study):
+    with pytest.raises(RuntimeError, match=r"image 002 waits to be tried again by \['convert'\]"):
+        study(convert=("ok", "lifted"))

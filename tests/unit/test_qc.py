@@ -11,8 +11,11 @@ from scopemill import images, manifests, pictures, tables
 from scopemill.frames import Frame
 from scopemill.jobs import Job
 from scopemill.qc import stage
+from scopemill.qc.cells import Sample, choose_labels, choose_samples
 from scopemill.qc.details import choose_windows
 from scopemill.qc.drawing import Content, draw
+from scopemill.qc.marks import COLORS, count_lines, describe, reach
+from scopemill.qc.orthogonal import SIDES, Side, draw_side, enlarge
 from scopemill.settings import load
 
 PLAIN = pictures.to_rgb(pictures.PLAIN[0])
@@ -24,8 +27,14 @@ def settings(*channels, **more):
 
 
 def content(outlines=(), regions=(), classes=None, points=(), seam=None):
-    points = np.array(points, float).reshape(-1, 2)
-    return Content(outlines, regions, dict.fromkeys(outlines, 0), classes or {}, points, [], seam)
+    return Content(outlines, regions, dict.fromkeys(outlines, 0), classes or {}, spots_at(points), seam)  # fmt: skip
+
+
+def spots_at(points, within="", owner=0, kind="spots"):
+    """Spots at (y, x) or (z, y, x)."""
+    places = [(0, *point)[-3:] for point in points]
+    table = pd.DataFrame(places, columns=["z", "y", "x"], dtype=float)
+    return table.assign(kind=kind, within=within, owner=owner)
 
 
 def paint(frame, found, **more):
@@ -128,7 +137,7 @@ def test_a_slide_has_three_windows_at_full_resolution_below(slide):
     picture, texts = paint(frame, content(["cells"], points=[(1504, 2104)]), percentiles=[0, 100])
     side = (2 * 900 + 6 - 2 * 6) // 3
     assert picture.shape == (720 + 6 + side, 1806, 3)
-    assert "full resolution: 1 (densest) from row" in texts[2]
+    assert "full resolution: 1 (densest) from row" in texts[3]
     ((_, window), *_) = choose_windows(frame, ["cells"], side, None)
     rows, columns = window
     assert rows.start <= 1600 <= rows.stop and columns.start <= 2200 <= columns.stop
@@ -250,8 +259,12 @@ def test_the_stage_finds_what_the_tasks_before_made(job):
     assert (found.outlines, found.regions) == (["cells"], ["regions"])
     assert found.counts == {"cells": 2} and found.seam is None
     assert found.classes["cells"].to_dict() == {1: "T", 7: "B"}
-    assert found.points.tolist() == [[15, 40], [70, 200]]
-    assert found.spot_lines == [[("spots: 2 spots, 1 in cells", "#ffe14d")]]
+    assert found.spots[["y", "x"]].to_numpy().tolist() == [[15, 40], [70, 200]]
+    assert found.spots[["within", "owner"]].to_numpy().tolist() == [["cells", 1], ["cells", 0]]
+    assert [" ".join(text for text, _ in line) for line in count_lines(found.spots)] == [
+        "spots: 2 spots circles: 1 in cells crosses: 1 in none"
+    ]
+    assert found.cells == []  # this is no stack
     stage.carry(job, settings("DNA"), None)
     assert pictures.read_fingerprint(job.output) == "mark"
 
@@ -271,3 +284,155 @@ def test_only_what_is_asked_for_is_drawn(job):
             next(iter(frames)), job, settings("DNA", outlines=[], classes=[])
         )
     assert found.outlines == [] and found.regions == []
+
+
+def test_spots_in_no_object_are_crosses():
+    spots = spots_at([(20, 30), (50, 30)], "cells", [3, 0])
+    found = replace(content(), spots=spots)
+    picture, texts = paint(Frame.of({"DNA": two_objects()[0]}), found)
+    drawn = is_color(picture[:, 326:], SPOT)
+    circle, cross = drawn[60:105], drawn[180:225]
+    # the middle of pixel 20 is 81.5 of the picture, that of pixel 30 is 121.5; a cross goes through it
+    assert not circle[20:23, 120:123].any() and circle.sum() > 20
+    assert cross[21:23, 121:123].any() and cross.sum() > 20
+    assert texts[1] == "spots: 2 spots circles: 1 in cells crosses: 1 in none"
+
+
+def test_kinds_of_spots_have_colours_of_their_own():
+    table = pd.DataFrame({"y": [1.0, 2, 3], "x": 1.0, "channel": ["red", "blue", "red"]})
+    found = describe(table, "particles")
+    assert found["kind"].tolist() == ["particles red", "particles blue", "particles red"]
+    assert [line[0] for line in count_lines(found)] == [
+        ("particles red: 2 spots", COLORS[0]),
+        ("particles blue: 1 spots", COLORS[1]),
+    ]
+    assert describe(table.assign(channel="red"), "p")["kind"].unique().tolist() == ["p"]
+    assert describe(table.assign(**{"class": list("aab")}), "p")["kind"].tolist() == ["p a", "p a", "p b"]  # fmt: skip
+
+
+@pytest.mark.parametrize("middle", [10.0, 10.5, 7.0, 0.5])
+@pytest.mark.parametrize("radius", [2.0, 2.5, 7.3])
+def test_marks_reach_as_far_to_both_sides(middle, radius):
+    first, last = reach(middle, radius)
+    assert (first + last) / 2 == middle and abs((last - first) / 2 - radius) <= 0.5
+
+
+VOXEL = (2, 5, 7)
+
+
+def one_voxel(zooms=(9.0, 3.0, 3.0)):
+    """A stack of 4 x 12 x 10 with one bright voxel, cut to rows 3 to 12 and columns 2 to 10."""
+    stack = np.zeros((4, 12, 10), np.uint16)
+    stack[VOXEL] = 900
+    labels = np.zeros((12, 10), np.uint32)
+    labels[4:8, 5:9] = 3
+    frame = Frame.of({"p": stack}, {"cells": labels}, um_per_px=0.2, z_step_um=0.6)
+    frame = frame.cut(slice(3, 12), slice(2, 10))
+    return [Side(frame, *axes, zooms) for axes in SIDES]
+
+
+@pytest.mark.parametrize("zooms", [(9.0, 3.0, 3.0), (7.5, 3.0, 3.0), (12.0, 4.0, 4.0), (1, 1, 1)])
+def test_a_spot_lies_on_its_voxel_in_all_three_views(zooms):
+    shapes = [(9, 8), (4, 8), (9, 4)]  # from above, the front (z down), the side (z across)
+    scales = [(zooms[a], zooms[b]) for a, b in SIDES]
+    for side, shape, scale in zip(one_voxel(zooms), shapes, scales, strict=True):
+        seen = side.channel("p")
+        assert seen.shape == tuple(round(n * zoom) for n, zoom in zip(shape, scale, strict=True))
+        middle = np.argwhere(seen == 900).mean(axis=0)
+        (placed,) = side.place(np.array([VOXEL], float))
+        assert np.abs(placed - middle).max() <= (0.5 if zooms[0] == 7.5 else 0)
+
+
+def test_its_mark_is_drawn_there_too():
+    sample = Sample("most spots", "cells", 3, (slice(3, 12), slice(2, 10)), [])
+    for owner, inner in ((0, True), (3, False)):
+        spots = spots_at([VOXEL], "cells", owner)
+        for side in one_voxel():
+            seen = np.zeros((*side.channel("p").shape, 3))
+            drawn = np.asarray(draw_side(side, sample, seen, spots)) / 255
+            marked = np.argwhere(is_color(drawn, SPOT))
+            (y, x), = np.unique(np.argwhere(side.channel("p") == 900).mean(axis=0)[None], axis=0)  # fmt: skip
+            assert ((marked.min(axis=0) + marked.max(axis=0)) / 2).tolist() == [y, x]
+            assert is_color(drawn, SPOT)[int(y), int(x)] == inner  # a cross goes through it
+
+
+def test_a_mark_of_another_cell_is_darker_and_spots_outside_the_window_have_none():
+    sample = Sample("most spots", "cells", 3, (slice(3, 12), slice(2, 10)), [])
+    side = one_voxel()[0]
+    seen = np.zeros((*side.channel("p").shape, 3))
+    drawn = np.asarray(draw_side(side, sample, seen, spots_at([VOXEL], "cells", 4))) / 255
+    assert is_color(drawn, pictures.to_rgb(pictures.darken("#ffe14d", 0.5))).any()
+    assert not is_color(drawn, SPOT).any()
+    empty = draw_side(side, sample, seen, spots_at([]))
+    assert (np.asarray(draw_side(side, sample, seen, spots_at([(2, 5, 1)]))) == np.asarray(empty)).all()  # fmt: skip
+
+
+def test_the_cells_outline_is_that_of_its_pixels_and_without_planes_it_reaches_through_all():
+    sample = Sample("most spots", "cells", 3, (slice(3, 12), slice(2, 10)), [])
+    above, front, _ = one_voxel((3.0, 3.0, 3.0))
+    for side, box in ((above, (3, 9, 15, 21)), (front, (0, 9, 12, 21))):
+        seen = np.zeros((*side.channel("p").shape, 3))
+        outline = is_color(np.asarray(draw_side(side, sample, seen, spots_at([]))) / 255, 1)
+        ys, xs = np.nonzero(outline)
+        assert (ys.min(), xs.min(), ys.max() + 1, xs.max() + 1) == box
+
+
+def test_when_z_gets_smaller_the_highest_value_stays():
+    assert enlarge(np.array([1, 9, 2, 3]), 0.5, 0).tolist() == [9, 3]
+    assert enlarge(np.array([[1, 9]]), 2, 1).tolist() == [[1, 1, 9, 9]]
+
+
+def test_samples_are_the_most_the_median_and_the_fewest():
+    names = ("most", "usual", "fewest")
+    counts = pd.Series({1: 5, 2: 0, 3: 9, 4: 0, 5: 7})
+    assert choose_labels(counts, names) == {"most": 3, "usual": 1, "fewest": 4}
+    assert choose_labels(counts[:2], names) == {"most": 1, "fewest": 2}
+    assert choose_labels(counts[:1], names) == {"most": 1}
+    assert choose_labels(counts[:0], names) == {}
+
+
+def cells_of_a_stack():
+    """Five cells 10 pixels wide in a row; the last is cut by the border."""
+    labels = np.zeros((3, 30, 100), np.uint32)
+    for number in range(5):
+        labels[:, 10:20, 15 + 20 * number : 25 + 20 * number] = number + 1
+    frame = Frame.of({"p": labels.astype(np.uint16)}, {"cells": labels[:, :, :100]}, um_per_px=0.5, z_step_um=1.0)  # fmt: skip
+    owners = [1] * 4 + [2] * 2 + [3] * 7 + [5] * 9
+    return frame, spots_at([(1, 12, 17)] * len(owners), "cells", owners)
+
+
+def test_cells_that_the_border_cuts_are_passed_over_and_numbers_are_written():
+    frame, spots = cells_of_a_stack()
+    found = choose_samples(frame, "cells", spots, pd.Series({3: "T"}), None)
+    assert [(one.name, one.label) for one in found] == [("most spots", 3), ("usual", 1), ("fewest spots", 4)]  # fmt: skip
+    assert found[0].window == (slice(8, 22), slice(53, 67))  # a micrometre around it
+    assert found[0].lines[1] == [("cells 3, T", "#ffffff"), ("spots: 7", COLORS[0])]
+    assert found[2].lines[1] == [("cells 4", "#ffffff"), ("spots: 0", COLORS[0])]
+
+
+def test_the_most_suspicious_cell_is_shown_and_says_why():
+    frame, spots = cells_of_a_stack()
+    features = pd.DataFrame({"label": [1, 2, 3, 4], "touches_border": [False, True, False, False]})
+    found = choose_samples(frame, "cells", spots, None, features)
+    assert (found[-1].name, found[-1].label) == ("most suspicious, cut by the image's border", 2)
+
+
+def test_a_stack_has_a_row_of_cells_below():
+    frame, spots = cells_of_a_stack()
+    samples = choose_samples(frame, "cells", spots, None, None)
+    flat = Frame.of({"p": frame.channel("p").max(0)}, {"cells": frame.labels("cells").max(0)})
+    found = replace(content(["cells"]), spots=spots, cells=samples)
+    picture, lines = draw(flat, found, settings("p"), frame)
+    without, _ = draw(flat, found, settings("p"))
+    assert picture.height > without.height + 200
+    assert lines[-1][0][0].startswith("cells from above")
+    # the boxes of the samples: A from row 8, column 53, four times as large
+    pixels = np.asarray(picture) / 255
+    assert is_color(pixels[8 * 4, 53 * 4 : 67 * 4], 1).all()
+
+
+def test_without_spots_the_sizes_decide():
+    frame, _ = cells_of_a_stack()
+    found = choose_samples(frame, "cells", spots_at([]), None, None)
+    assert [one.name for one in found] == ["largest", "usual", "smallest"]
+    assert found[0].lines[1] == [("cells 1", "#ffffff")]

@@ -118,6 +118,14 @@ def test_spots_are_counted_in_their_objects(owned):
     assert run(frame, spots=("fast-spots",))["n_fast_spots"].tolist() == [3, 1]
 
 
+def test_spots_of_several_channels_are_counted_in_each():
+    spots = SPOTS.assign(cells_label=[1, 1, 2, 0, 1], channel=["red", "green", "red", "red", "red"])
+    spots.attrs = {"channels": ["red", "green", "blue"]}
+    table = run(frame_of({"DNA": DNA}, {"cells": CELLS}, {"detect.beads": spots}), spots=("beads",))
+    found = table[["n_beads", "n_beads_red", "n_beads_green", "n_beads_blue"]]
+    assert found.to_numpy().tolist() == [[3, 2, 1, 0], [1, 1, 0, 0]]
+
+
 def test_no_spots_are_zero_spots():
     frame = frame_of({"DNA": DNA}, {"cells": CELLS}, {"detect.spots": SPOTS[:0]})
     assert run(frame, spots=("spots",))["n_spots"].tolist() == [0, 0]

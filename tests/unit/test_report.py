@@ -7,14 +7,14 @@ from PIL import Image
 
 from scopemill import manifests, tables
 from scopemill.manifests import Record
-from scopemill.report import plots, region_plots, seams, stage
+from scopemill.report import gallery, plates, plots, region_plots, seams, stage
 
 EVIL = "<script>alert(1)</script>"
 AWKWARD = "a_$x^2$ <b> & \"c\" 'd' €µ"
 VALUES = {
     "study": "s", "version": "1", "date": "today", "counts": {"all": 2, "ok": 1, "quarantined": 1, "skipped": 0},
     "quarantine": [], "figures": [], "comparison": [], "fits": [], "summary": [], "gallery": [], "timing": [], "notes": [],
-    "regions": [], "n_regions": 0, "region_figures": [], "seams": [],
+    "regions": [], "n_regions": 0, "suspects": [], "plates": {"figures": [], "left_out": 0}, "region_figures": [], "seams": [], "particles": None,
 }  # fmt: skip
 
 
@@ -106,7 +106,9 @@ IMAGES = pd.DataFrame(
 SUMMARY = pd.DataFrame([{**ROW, "group": AWKWARD, "object": "cells", "class": EVIL, "quantity": "fraction", "value": 0.5, "low": 0.4, "high": 0.7}])  # fmt: skip
 FITS = pd.DataFrame([{"object": "cells", "y": AWKWARD, "x": "dose", "n_images": 4, "bottom": 1.0, "top": 2.0, "ec50": 3.0, "slope": 1.0, "ec50_low": 2.0, "ec50_high": 4.0}])  # fmt: skip
 COMPARISON = pd.DataFrame({"column": "n_cells", "image": ["i1"], "expected": [5], "measured": [6]})
-ALL = stage.Tables(OBJECTS, IMAGES, SUMMARY, pd.DataFrame(), FITS, COMPARISON, pd.DataFrame())
+ALL = stage.Tables(
+    OBJECTS, IMAGES, SUMMARY, pd.DataFrame(), FITS, COMPARISON, *[pd.DataFrame()] * 2
+)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +157,7 @@ def test_plots_are_chosen_or_sensible(columns, chosen):
 
 
 def test_an_image_without_objects_breaks_no_plot():
-    empty = stage.Tables(OBJECTS[:0], IMAGES, SUMMARY[:0], *[pd.DataFrame()] * 4)  # fmt: skip
+    empty = stage.Tables(OBJECTS[:0], IMAGES, SUMMARY[:0], *[pd.DataFrame()] * 5)  # fmt: skip
     assert list(plots.make_figures(empty, stage.Settings())) == []
 
 
@@ -202,14 +204,31 @@ def test_a_study_has_its_page(study):
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace("http://creativecommons.org", "")  # fmt: skip
 
 
-def test_a_large_gallery_shows_every_nth_image(tmp_path):
+def test_a_large_gallery_shows_the_most_suspicious_and_every_nth_of_the_others(tmp_path):
     (tmp_path / "qc").mkdir()
     images = pd.DataFrame({"image": [f"i{n}" for n in range(10)], "status": "ok", "group": "g"})
+    images["suspicion"] = [0, 0, 0, 0.9, 0, 0.7, 0, 0.8, 0, 0]
     for image in images["image"]:
         Image.new("RGB", (8, 8)).save(tmp_path / "qc" / f"{image}.png")
     (tmp_path / "qc" / "i3.png").unlink()
-    shown = stage.make_gallery(tmp_path, images, stage.Settings(max_thumbnails=3))
-    assert [one["image"] for one in shown] == ["i0", "i4", "i7"]
+    shown = gallery.make_gallery(tmp_path, images, stage.Settings(max_thumbnails=4))
+    assert [one["image"] for one in shown] == ["i7", "i5", "i0", "i6"]  # i3 has no picture
+
+
+def test_a_small_gallery_shows_all_by_suspicion():
+    assert gallery.choose_images(["a", "b", "c"], 3) == ["a", "b", "c"]
+    assert gallery.choose_images(list("abcdefg"), 3) == ["a", "b", "c"]
+    assert gallery.choose_images(["a", "b"], 0) == []
+
+
+def test_images_are_ranked_by_suspicion():
+    images = pd.DataFrame({"image": list("abcd"), "status": ["ok", "ok", "quarantined", "ok"], "suspicion": [0.1, 0.9, np.nan, 0.1], "suspicion_reason": [np.nan, EVIL, np.nan, np.nan]})  # fmt: skip
+    rows = gallery.rank_images(images)
+    assert [(row["image"], row["reason"]) for row in rows] == [("b", EVIL), ("a", ""), ("d", "")]
+    assert gallery.rank_images(images.drop(columns="suspicion")) == []
+    page = stage.render(**(VALUES | {"suspects": rows}))
+    assert '<a href="qc/b.png">b</a></td><td>0.90</td><td>&lt;script&gt;' in page
+    assert page.count("nothing in particular") == 2 and 'href="#suspects"' in page
 
 
 def test_without_regions_or_seams_there_is_no_such_section():
@@ -315,3 +334,62 @@ def test_a_page_of_a_study_with_seams_says_so(study):
     page = (root / "report.html").read_text()
     assert "beyond the limit</td><td>-</td>" in page and "<td>0.4</td>" in page
     assert "drawn: &lt;script&gt;" in page and 'href="regions.csv"' in page
+
+
+def wells(**more):
+    rows = {"plate": [EVIL, EVIL, "q"], "well": ["A01", "B12", "P24"], "row": [1, 2, 16], "column": [1, 12, 24], "object": "cells", "class": np.nan, "quantity": "count", "value": [5.0, 1234.0, 7.0]}  # fmt: skip
+    return pd.DataFrame(rows | more)
+
+
+def test_each_plate_has_a_map_of_its_size():
+    found = plates.make_section(wells())
+    first, second = found["figures"]
+    assert first["title"] == f"{EVIL}: cells, count" and "<script" not in first["svg"]
+    assert ">5<" in first["svg"] and ">1.23k<" in first["svg"]
+    assert ">H<" in first["svg"] and ">I<" not in first["svg"]
+    assert ">P<" in second["svg"] and ">24<" in second["svg"] and ">Q<" not in second["svg"]
+    page = stage.render(**(VALUES | {"plates": found}))
+    assert 'href="#plates"' in page and "more maps" not in page
+    assert "3 more maps" in stage.render(**(VALUES | {"plates": found | {"left_out": 3}}))
+
+
+def test_a_well_is_drawn_in_its_row_and_column_and_others_are_hatched():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    plates.draw_map(axes, wells()[:2], (8, 12))
+    texts = {one.get_text(): one.get_position() for one in axes.texts}
+    assert texts == {"5": (0.5, 0.5), "1.23k": (11.5, 1.5)}
+    mesh = axes.collections[0].get_array().reshape(8, 12)
+    assert (~mesh.mask).sum() == 2 and mesh[0, 0] == 5 and mesh[1, 11] == 1234
+    assert axes.patches[0].get_hatch() == "////" and axes.get_ylim() == (8, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.123456, "0.123"), (12.345, "12.3"), (999.4, "999"), (999.9, "1k"), (12345, "12.3k"), (2.5e6, "2.5M"), (0.00123, "1e-03")],
+)  # fmt: skip
+def test_values_fit_into_a_well(value, text):
+    assert plates.shorten(value) == text
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "layout"), [(8, 12, (8, 12)), (9, 1, (16, 24)), (1, 25, (32, 48))]
+)
+def test_the_smallest_plate_that_fits_is_drawn(rows, columns, layout):
+    assert plates.choose_layout(rows, columns) == layout
+    assert plates.row_name(25) == "Z" and plates.row_name(26) == "AA"
+
+
+def test_counts_shares_and_means_are_mapped():
+    quantities = ["count", "mean solidity", "mean area_um2", "mean n_spots", "count", "fraction"]
+    table = pd.DataFrame({"quantity": quantities, "class": ["", "", "", "", "T", "T"]})
+    assert plates.choose_quantities(table) == [("count", ""), ("fraction", "T"), ("mean n_spots", ""), ("mean area_um2", "")]  # fmt: skip
+
+
+def test_images_whose_well_cannot_be_read_are_named():
+    images = pd.DataFrame({"image": ["a", "b"], "status": "ok", "well": ["A01", "left"]})
+    read = stage.Tables(OBJECTS, images, *[pd.DataFrame()] * 5, wells())
+    (note,) = stage.find_unplaced(read)
+    assert "The well of 1 images, such as b," in note
+    assert not list(stage.find_unplaced(stage.Tables(OBJECTS, images, *[pd.DataFrame()] * 6)))

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from scopemill import instances
 from scopemill.frames import Frame
 from scopemill.segment import stage
 from scopemill.segment.methods import grow, otsu
+from scopemill.settings import ConfigError
 
 
 def scene(*boxes, shape=(40, 60), background=100, level=1000):
@@ -139,6 +141,28 @@ def test_balls_above_each_other_are_two_objects():
     assert len(sizes(find(image, z_step_um=3.0))) == 2
 
 
+@pytest.mark.parametrize(("z_step_um", "n"), [(3.0, 2), (1.0, 1)])
+def test_distances_along_z_are_micrometres_not_planes(z_step_um, n):
+    # centres 6 planes apart: 18 um where planes are 3 um apart, 6 um where they are 1 um
+    image = balls((4, 12, 12), (10, 12, 12), radii=(3.2, 9, 9), shape=(15, 25, 25))
+    assert len(sizes(find(image, z_step_um=z_step_um, split_um=16))) == n
+
+
+def test_peaks_are_apart_by_a_distance_of_each_axis():
+    height = np.zeros((1, 9))
+    height[0, [1, 4, 7]] = [3.0, 2.0, 3.0]
+    inside = np.ones((1, 9), int)
+    assert np.flatnonzero(instances.find_peaks(height, inside, (9, 2))).tolist() == [1, 4, 7]
+    assert np.flatnonzero(instances.find_peaks(height, inside, (1, 3))).tolist() == [1, 7]
+
+
+def test_of_equal_peaks_within_the_distance_one_is_taken():
+    height = np.zeros((1, 9))
+    height[0, [2, 5]] = 1.0
+    seeds = instances.find_peaks(height, np.ones((1, 9), int), (1, 4))
+    assert seeds.max() == 1 and np.count_nonzero(seeds) == 1
+
+
 def cells(seeds, channel=None, um_per_px=1.0, **more):
     frame = Frame.of({"membrane": channel if channel is not None else seeds}, {"nuclei": seeds}, um_per_px)  # fmt: skip
     name = None if channel is None else "membrane"
@@ -188,6 +212,45 @@ def test_a_seed_outside_the_cells_channel_is_a_cell_itself():
 
 def test_no_seeds_no_cells():
     assert not cells(line(), np.arange(30, dtype=np.uint16)[None]).any()
+
+
+MEMBRANES = np.full((1, 30), 5, np.uint16)
+MEMBRANES[0, [6, 11, 17]] = 90, 60, 90
+
+
+def test_cells_end_on_their_membranes():
+    seeds = line(s3=(8, 8), s7=(14, 14))
+    found = cells(seeds, MEMBRANES, membrane=True, max_distance_um=5)[0]
+    # the ridges (pixels 6, 11 and 17) part what is within; beyond the outer ones nothing is a cell
+    assert set(found[7:11]) == {3} and set(found[12:17]) == {7}
+    assert not found[:6].any() and not found[18:].any()
+
+
+def test_without_a_membrane_cells_end_at_the_distance():
+    seeds = line(s3=(4, 4))
+    found = cells(seeds, np.full((1, 30), 7, np.uint16), membrane=True, max_distance_um=3)[0]
+    assert found[4] == 3 and not found[[0, 8, 20]].any()
+
+
+def test_membranes_in_space_are_found_in_planes_that_are_far_apart():
+    # a box whose lid lies 2 planes (6 um) above its seed; in the plane its walls are 4 pixels (4 um) away
+    membrane = np.full((7, 11, 11), 5, np.uint16)
+    membrane[1:6, 1:10, 1:10] = 90
+    membrane[2:5, 2:9, 2:9] = 5
+    seeds = np.zeros_like(membrane, np.uint32)
+    seeds[3, 5, 5] = 4
+    frame = Frame.of({"m": membrane}, {"nuclei": seeds}, 1.0, z_step_um=3.0)
+    own = grow.Settings(
+        seeds="nuclei", channel="m", membrane=True, smooth_um=0.0, max_distance_um=7
+    )
+    found = grow.segment(frame, own)
+    assert (found[2:5, 2:9, 2:9] == 4).all()
+    assert not found[[0, 6]].any() and not found[:, 0].any()
+
+
+def test_membranes_need_a_channel():
+    with pytest.raises(ConfigError, match="membrane: say which channel"):
+        grow.check(grow.Settings(seeds="nuclei", membrane=True), ["m"])
 
 
 def test_cells_grow_in_space():

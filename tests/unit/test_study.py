@@ -1,6 +1,7 @@
 """Study: what tasks refer to is there, nothing waits for itself, and all of it is said before anything starts."""
 
 import copy
+import json
 
 import pytest
 
@@ -250,3 +251,48 @@ def test_classes_that_a_task_does_not_have_are_refused(tmp_path):
         in said
     )
     assert "quantify.cells.regions: the sheet has a column 'tissue' already" in said
+
+
+SPOTS = {
+    "detect": {"beads": {"method": {"name": "log-spots", "channel": "CD3", "within": "cells"}}},
+    "quantify": {"cells": {"spots": ["beads"]}},
+}
+
+
+def test_particles_are_counted_by_a_task_that_knows_them(study, complaint):
+    particles = {"beads": {"objects": "cells", "control": {"dose": 0}}}
+    tasks = study(**SPOTS, gather={"group_by": "dose", "particles": particles}).tasks
+    assert tasks["gather"].settings.particles["beads"].control == {"dose": 0}
+    assert complaint(**SPOTS, gather={"particles": {"bead": {"objects": "cell"}}}) == [
+        "gather.particles: there is no detect 'bead'; did you mean 'beads'?",
+        "gather.objects: there is no quantify 'cell'; did you mean 'cells'?",
+    ]
+    gather = {"group_by": "dose", "particles": particles}
+    assert complaint(detect=SPOTS["detect"], gather=gather) == [
+        "gather.particles.beads.objects: quantify.cells does not count 'beads'; add it to its `spots`"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("control", "group_by", "words"),
+    [
+        ({"dosis": 0}, "dose", "the sheet has no column 'dosis'; did you mean 'dose'?"),
+        ({"dose": 9}, "dose", "no image of the sheet is such a control"),
+        ({"dose": 0}, "group", "the group '' holds control images and others; set gather.group_by to a column that tells them apart"),
+    ],
+)  # fmt: skip
+def test_a_control_is_a_group_of_the_sheet(complaint, control, group_by, words):
+    particles = {"beads": {"objects": "cells", "control": control}}
+    gather = {"group_by": group_by, "particles": particles}
+    assert complaint(**SPOTS, gather=gather) == [f"gather.particles.beads.control: {words}"]
+
+
+def test_figures_of_detection_go_into_the_settings(study, complaint, tmp_path):
+    gather = {"particles": {"beads": {"objects": "cells", "detection": "c.json"}}}
+    assert complaint(**SPOTS, gather=gather) == [
+        f"gather.particles.beads.detection: there is no file {tmp_path / 'c.json'}; `scopemill calibrate` writes one"
+    ]
+    figures = {"efficiency": 0.9, "efficiency_low": 0.8, "efficiency_high": 1, "false_per_megavoxel": 0, "false_low": 0, "false_high": 1}  # fmt: skip
+    (tmp_path / "c.json").write_text(json.dumps(figures))
+    found = study(**SPOTS, gather=gather).tasks["gather"].settings.particles["beads"].figures
+    assert (found.efficiency, found.false_high) == (0.9, 1)

@@ -301,6 +301,29 @@ def test_the_size_of_objects_is_estimated_and_said():
     assert notes == [f"objects were taken to be {38 / zoom:.0f} pixels wide (estimated)"]
 
 
+def towers():
+    """A stack (6, Y, X), planes 1 um apart: a disc of 3 planes above one of 2 at another place, and one in a single plane."""
+    labels = np.zeros((6, 60, 90), np.uint32)
+    y, x = np.indices(labels.shape[1:])
+    for k, (planes, middle) in enumerate(
+        [(slice(0, 3), (20, 20)), (slice(3, 5), (20, 34)), (slice(1, 2), (40, 70))], 1
+    ):
+        labels[planes, (y - middle[0]) ** 2 + (x - middle[1]) ** 2 <= 81] = k
+    return np.where(labels > 0, 1100, 100).astype(np.uint16), labels
+
+
+def test_of_a_stack_a_plane_network_sees_each_plane_and_objects_are_linked(tmp_path):
+    image, truth = towers()
+    save_model(tmp_path / "m", threshold_network(), describe())
+    frame = Frame.of({"DNA": image}, um_per_px=0.5, z_step_um=1.0)
+    own = {"model": str(tmp_path / "m"), "channels": ["DNA"]}
+    found = unet.segment(frame, unet.Settings(**own))
+    assert found.dtype == np.uint32
+    np.testing.assert_array_equal(found > 0, np.isin(truth, [1, 2]))
+    assert same_objects(found, np.where(truth == 3, 0, truth))
+    assert same_objects(unet.segment(frame, unet.Settings(**own, min_height_um=1.0)), truth)
+
+
 def test_a_model_with_a_pixel_size_gets_its_own_scale_or_an_error(run):
     image, truth = discs()
     coarse = describe(pixel_size_um=1.0)

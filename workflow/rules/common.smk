@@ -10,8 +10,9 @@ from pathlib import Path
 from scopemill.annotations.source import source_state
 from scopemill.config import read_config
 from scopemill.containers import image_for
+from scopemill.decisions import FILE, standing_hash
 from scopemill.forecast.forecaster import Forecaster
-from scopemill.manifests import digest, repairs
+from scopemill.manifests import digest, repairs, sha256
 from scopemill.provenance import task_code_hash
 from scopemill.settings import ConfigError
 from scopemill.sheet import raw_state
@@ -59,6 +60,15 @@ def settings(rule):
     return lambda wildcards: json.dumps(asdict(task_of(rule, wildcards).settings))
 
 
+def settings_of_account(wildcards):
+    """The settings of account, and what the study was run with."""
+    files = {
+        "config": str(workflow.configfiles[-1]),
+        "snakefile": workflow.main_snakefile,
+    }
+    return json.dumps(asdict(task_of("account", wildcards).settings) | files)
+
+
 def code(rule):
     """Hash of the code that the job will run: what changes it reruns the job."""
     return lambda wildcards: task_code_hash(task_of(rule, wildcards))
@@ -82,7 +92,7 @@ def raw_files(wildcards):
     """Rows and state of the batch's raw files: a new or replaced one reruns the job."""
     return digest(
         [
-            (asdict(row) | {"line": 0}, raw_state(row))
+            (asdict(row) | {"line": 0}, raw_state(row, STUDY.config.checksums))
             for row in STUDY.batches[wildcards.batch]
         ]
     )
@@ -102,6 +112,17 @@ def annotation_files(wildcards):
 def sheet_rows(wildcards):
     """The whole sheet: its metadata are in the study's tables."""
     return digest([asdict(row) | {"line": 0} for row in STUDY.rows])
+
+
+def labelled_cells(wildcards):
+    """The CSV of labelled cells that a training learns from: an edited one makes another training set."""
+    own = task_of("collect", wildcards).settings.measured
+    return sha256(STUDY.sheet.parent / own.labelled) if own and own.labelled else ""
+
+
+def decisions_made(wildcards):
+    """What people decided in `scopemill inspect`: the study's tables follow."""
+    return standing_hash(Path(f"results/{STUDY.config.study}/{FILE}"))
 
 
 def uses_gpu(rule, wildcards):

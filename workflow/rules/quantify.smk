@@ -43,6 +43,7 @@ rule gather:
         settings=settings("gather"),
         code=code("gather"),
         rows=sheet_rows,
+        decisions=decisions_made,
         sheet=STUDY.sheet,
         images_per_batch=STUDY.images_per_batch,
     shell:

@@ -58,8 +58,9 @@ rule account:
         "<benchmarks>/account.tsv"
     retries: 0  # trying again does not mend an image
     params:
-        settings=settings("account"),
+        settings=settings_of_account,
+        code=code("account"),
         sheet=STUDY.sheet,
     shell:
         "scopemill account --sheet {params.sheet:q} --out {output}"
-        " --settings {params.settings:q} 2> {log}"
+        " --settings {params.settings:q} --expect-code {params.code} 2> {log}"

@@ -1,4 +1,4 @@
-"""Train. Inputs: images and annotations. Outputs: model folders, results/<study>/models/<task>, and learning curves.
+"""Train. Inputs: images, and annotations or labelled cells. Outputs: model folders, results/<study>/models/<task>, and learning curves.
 `snakemake train` makes them all."""
 
 
@@ -19,6 +19,7 @@ rule collect:
         settings=settings("collect"),
         code=code("collect"),
         rows=sheet_rows,
+        labelled=labelled_cells,
         sheet=STUDY.sheet,
     shell:
         "scopemill collect --task {wildcards.task} --in {input} --out {output.examples} --sheet {params.sheet:q}"

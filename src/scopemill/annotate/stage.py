@@ -27,7 +27,7 @@ class Settings:
 
     source: str
     """File of an image: a column of the sheet in braces, or a path such as masks/{image}.tif ({stem}: the raw file's name), relative to the sheet. A column's empty cell, or no file for {image}, means: not annotated."""
-    format: Literal["auto", "geojson", "coco", "voc", "imagej", "contours", "labels", "classes", "mask"] = "auto"  # fmt: skip
+    format: Literal["auto", "geojson", "coco", "voc", "imagej", "contours", "points", "labels", "classes", "mask"] = "auto"  # fmt: skip
     """What the file is; auto tells it by the content, and takes pictures for labels (one number an object)."""
     classes: tuple[str, ...] = ()
     """Classes to keep, in the order that training numbers them; for class images the names of the values 1, 2, ...; all when empty. One name for a file without classes is everyone's."""

@@ -36,3 +36,6 @@ def nested(schema: dict[str, Any], where: str = "") -> Iterator[tuple[str, dict[
         for part in [each for each in parts if "properties" in each]:
             yield f"{where}{name}", part
             yield from nested(part, f"{where}{name}.")
+        by_task = one.get("additionalProperties")
+        if isinstance(by_task, dict) and "properties" in by_task:
+            yield f"{where}{name}.<task>", by_task

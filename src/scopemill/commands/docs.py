@@ -199,7 +199,7 @@ def settings_page() -> str:
                 "",
                 *table(method_schema(stage, name), {"name"}),
             ]
-        for key, part in nested(stage_schema(stage)) if stage == "train" else ():
+        for key, part in nested(stage_schema(stage)) if stage in ("train", "gather") else ():
             lines += ["", f"### `{key}:`", "", *table(part)]
     return "\n".join(lines) + "\n"
 

@@ -9,13 +9,9 @@ from pathlib import Path
 
 from ..settings import ConfigError
 from ..sheet import COLUMN, NOT_IDS, TAKEN
+from ._conventions import CONVENTIONS
+from ._filenames import SUFFIXES, find_images
 from ._template import make_config
-
-SUFFIXES = {
-    ".tif", ".tiff", ".btf", ".png", ".jpg", ".jpeg", ".bmp", ".svs", ".czi", ".nd2", ".lif", ".stk",
-    ".ndpi", ".scn", ".mrxs", ".bif", ".vms", ".qptiff",
-}  # fmt: skip
-IN_ONE_IMAGE = ("channel", "z", "t")  # groups of the pattern that tell apart files of one image
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,7 +22,8 @@ def main(arguments: Sequence[str]) -> int:
     for target in targets:
         if target.exists() and not options.force:
             raise ConfigError(f"{target}: exists already; add --force to write it anew")
-    images = find_images(options.images, options.pattern)
+    pattern = CONVENTIONS[options.convention][1] if options.convention else options.pattern
+    images = find_images(options.images, pattern)
     rows = keep_rows(add_metadata(images, options.metadata), options.where)
     config = make_config(folder, options, next(iter(images)))
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +45,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--recipe", default="cytometry", help="name in config/recipes, or a YAML file to start from"
     )
-    parser.add_argument(
+    names = parser.add_mutually_exclusive_group()
+    names.add_argument(
+        "--convention",
+        choices=CONVENTIONS,
+        help="files named as plate readers do: "
+        + ", ".join(f"{name} ({example})" for name, (example, _) in CONVENTIONS.items()),
+    )
+    names.add_argument(
         "--pattern",
         help="regular expression on the path below --images; named groups become columns, as in "
         r"'(?P<drug>\w+)_(?P<day>\d+)_(?P<well>[A-H]\d\d)\.tif'; groups channel, z and t join files to one image",
@@ -67,54 +71,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--force", action="store_true", help="write over an existing config and sheet"
     )
     return parser.parse_args(arguments)
-
-
-def find_images(folder: Path, pattern: str | None) -> dict[Path, dict[str, str]]:
-    """Path of each image (with {channel}, {z}, {t} where files belong together) -> its metadata."""
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder")
-    files = sorted(
-        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
-    )
-    expression = compile_pattern(pattern) if pattern else None
-    images: dict[Path, dict[str, str]] = {}
-    for path in files:
-        name = path.relative_to(folder).as_posix()
-        found = expression.search(name) if expression else None
-        if (expression and not found) or (not expression and path.suffix.lower() not in SUFFIXES):
-            continue
-        groups = found.groupdict(default="") if found else {}
-        metadata = {key: value for key, value in groups.items() if key not in IN_ONE_IMAGE}
-        images.setdefault(folder / join_files(name, found), metadata)
-    if not images:
-        matching = f" whose path matches {pattern}" if pattern else ""
-        raise ConfigError(f"{folder}: no image files{matching} among {len(files)} files")
-    return images
-
-
-def compile_pattern(pattern: str) -> re.Pattern:
-    """The user's expression, its groups fit to be columns."""
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise ConfigError(f"--pattern {pattern}: {error}") from None
-    for name in expression.groupindex:
-        if not COLUMN.fullmatch(name) or name in TAKEN or name == "path":
-            raise ConfigError(f"--pattern: a group cannot be called '{name}'; choose another name")
-    return expression
-
-
-def join_files(name: str, found: re.Match | None) -> str:
-    """The name with {channel}, {z} and {t} in the place of what those groups matched."""
-    folder = name.rfind("/") + 1
-    spans = [(found.span(key), key) for key in IN_ONE_IMAGE if found and found.groupdict().get(key)]
-    for (start, end), key in sorted(spans, reverse=True):
-        if start < folder:
-            raise ConfigError(
-                f"--pattern: group '{key}' matches in a folder's name; it must in the file's: {name}"
-            )
-        name = f"{name[:start]}{{{key}}}{name[end:]}"
-    return name
 
 
 def add_metadata(images: dict[Path, dict[str, str]], table: Path | None) -> list[dict[str, str]]:

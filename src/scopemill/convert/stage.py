@@ -10,6 +10,7 @@ from ..config import Channel, Staining
 from ..errors import DataError
 from ..images import Image, Meta, write_image
 from ..jobs import Job
+from ..quality import measure_quality
 from ..readers import Raw, open_raw
 from ..settings import Method, Positive, settings
 from ..stains import Stains
@@ -32,6 +33,8 @@ class Settings:
     """Pixel size for files (and sheet rows) that do not say it."""
     z_step_um: Positive | None = None
     """Plane distance for files (and sheet rows) that do not say it."""
+    checksums: bool = False
+    """Tell a replaced raw file by its content."""
     plausible_um: tuple[Positive, Positive] = (0.0005, 20.0)
     """Pixel sizes outside this range are taken for an error of the file."""
     allow_flat: bool = False
@@ -67,6 +70,7 @@ def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]
         "shape": shape, "dtype": str(raw.dtype), "format": raw.format, "pixel_size_um": pixel_size_um,
         "pixel_size_from": source, "z_step_um": z_step_um, "flat_channels": flat,
         "range": {name: [low[index], high[index]] for name, index in chosen.items()},
+        "quality": measure_quality(job.output),
         **({"stains": asdict(stains)} if stains else {}),
     }  # fmt: skip
 
@@ -78,6 +82,7 @@ def read_facts(path: Path) -> dict[str, Any]:
             "shape": image.meta.shape,
             "pixel_size_um": image.meta.pixel_size_um,
             "z_step_um": image.meta.z_step_um,
+            "quality": measure_quality(path),
         }
 
 

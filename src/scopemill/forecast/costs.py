@@ -93,6 +93,9 @@ COSTS: dict[str, Cost] = {
     "detect.log-spots": Cost(
         load_s=0.4, value_s=0.2, base_mb=200, value_b=40, object_b=200, disk_object_b=40, disk_mb=0.01
     ),
+    "detect.unet3d-spots": Cost(
+        load_s=2.0, value_s=0.9, base_mb=400, value_b=190, object_b=200, disk_object_b=40, disk_mb=0.01
+    ),
     "quantify": Cost(
         load_s=0.5, image_s=0.01, value_s=0.015, pixel_s=0.2, object_s=0.4, base_mb=220, value_b=12,
         pixel_b=36, object_b=2000, disk_object_b=200, disk_mb=0.02,

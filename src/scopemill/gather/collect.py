@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import tables
-from ..manifests import Record, read_manifest
+from ..manifests import LIFTED, Record, read_manifest
 from ..settings import ConfigError
 from ..sheet import Row
 from .regions import Measured
@@ -33,11 +33,16 @@ def account(row: Row, records: dict[str, dict[str, Record]]) -> Record:
     Raises
     ------
     RuntimeError
-        When a task has no record of the image: nothing may be lost without a word.
+        When a task has no record of the image, or an open one: nothing may be lost without a word.
     """
     absent = [key for key, of_task in records.items() if row.id not in of_task]
     if absent:
         raise RuntimeError(f"image {row.id} is not accounted for by {absent}")
+    lifted = [key for key, of_task in records.items() if of_task[row.id].status == LIFTED]
+    if lifted:
+        raise RuntimeError(
+            f"image {row.id} waits to be tried again by {lifted}; run snakemake first"
+        )
     bad = [
         of_task[row.id] for of_task in records.values() if of_task[row.id].status == "quarantined"
     ]
@@ -50,7 +55,7 @@ def read_objects(
     """Measured objects of all quantify tasks, with their classes."""
     import pandas as pd
 
-    found = []
+    found, keys = [], ["image", "t", "label"]
     for key in (key for key in records if key.startswith("quantify.")):
         if "classes" in first_statement(root, records[key]):
             continue
@@ -62,13 +67,12 @@ def read_objects(
             if other.startswith("classify.") and describes(root, records[other], task)
         ]
         for other in classifiers:
-            column = (
-                "class"
-                if len(classifiers) == 1
-                else f"class_{other.split('.')[1].replace('-', '_')}"
-            )
-            classes = read_all(root, records[other], good).rename(columns={"class": column})
-            table = table.merge(classes, on=["image", "t", "label"], how="left")
+            classes = read_all(root, records[other], good)
+            if len(classifiers) > 1:  # each says class, and perhaps probabilities
+                suffix = other.split(".")[1].replace("-", "_")
+                own = [name for name in classes if name not in keys]
+                classes = classes.rename(columns={name: f"{name}_{suffix}" for name in own})
+            table = table.merge(classes, on=keys, how="left")
         found.append(table)
     return (
         pd.concat(found, ignore_index=True)

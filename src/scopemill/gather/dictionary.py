@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..columns import describe
+from . import particle_columns
 from .summary import column_name
 
 if TYPE_CHECKING:
@@ -43,6 +44,17 @@ REGIONS = {
     "mean_distance_um": ("um", "mean distance of the objects' centroids to the region's border"),
 }  # fmt: skip
 
+PLATES = {
+    **{name: SUMMARY[name] for name in ("class", "quantity", "value", "low", "high", "interval")},
+    "object": REGIONS["object"],
+    "plate": ("", "from the image sheet; empty where it names none"),
+    "well": ("", "row and column of the plate"),
+    "row": ("", "row of the plate, A is 1"),
+    "column": ("", "column of the plate, from 1"),
+    "n_images": ("", "images (fields) of the well"),
+    "n_objects": SUMMARY["n_objects"],
+}
+
 
 def make_dictionary(
     described: Mapping[str, "pd.DataFrame"],
@@ -69,7 +81,9 @@ def describe_column(
     """Unit and meaning of one column of one table."""
     if name in metadata:
         return "", "from the image sheet"
-    own = {"summary": SUMMARY, "regions": REGIONS}.get(table, {})
+    own = {"summary": SUMMARY, "regions": REGIONS, "plates": PLATES, **particle_columns.TABLES}.get(
+        table, {}
+    )
     if name in own:
         return own[name]
     for kind in kinds:

@@ -1,4 +1,4 @@
-"""Drawing: a frame and what was found in it -> panels: channels, objects, regions, and details below them."""
+"""Drawing: a frame and what was found in it -> panels: channels, objects, regions; below them details, and cells of a stack."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ import numpy as np
 
 from .. import pictures
 from ..frames import Frame
+from .cells import Sample
 from .details import choose_windows
+from .marks import Line, choose_colors, count_lines, draw_dots, draw_marks
+from .orthogonal import draw_cells, letter
 from .views import (
     View,
     arrange,
@@ -27,13 +30,13 @@ if TYPE_CHECKING:
 
 GAP_PX = 6
 NO_CLASS = "unassigned"
-SPOT, TEXT = "#ffe14d", "#c9ccd3"
+TEXT = "#c9ccd3"
 MANY_SPOTS = 5000  # more are drawn as dots, else circles would hide the picture
+ABOUT_CELLS = "cells from above, from the front (below) and from the side (right), z in proportion; darker marks: of other cells"
 DETAIL_PX = 400  # at least
+CELLS_PX = 900  # that a row of cells may be wide in any case
 BRIGHT = 0.4  # mean of pictures of stained sections
 DIM, DIM_BRIGHT = 0.8, 0.6  # of details, so that outlines stand out
-
-Line = list[tuple[str, str]]  # parts of a line of the caption, with their colours
 
 
 @dataclass(frozen=True)
@@ -44,40 +47,62 @@ class Content:
     regions: Sequence[str]  # class tasks to lay over
     counts: Mapping[str, int]  # objects
     classes: "Mapping[str, pd.Series]"  # class of each label
-    points: np.ndarray  # of all spots: (N, 2: y, x)
-    spot_lines: Sequence[Line]
+    spots: "pd.DataFrame"  # see `marks.find_spots`
     seam: Sequence[int] | None  # y0, x0, y1, x1
+    cells: Sequence[Sample] = ()  # of a stack
 
 
-def draw(frame: Frame, content: Content, settings: "Settings") -> tuple[Any, list[Line]]:
-    """A Pillow picture, and what is to be written below it."""
+def draw(
+    frame: Frame, content: Content, settings: "Settings", stack: Frame | None = None
+) -> tuple[Any, list[Line]]:
+    """A Pillow picture, and what is to be written below it; `stack` is the frame with its planes apart."""
     whole = view_whole(frame, settings.min_size_px, settings.max_size_px)
     names = choose_channels(frame, settings.show)
     (left,), line = paint([whole], names, settings.channels, settings.percentiles)
     panels, lines = [to_picture(left)], [line]
-    if content.outlines or len(content.points) or not content.regions:
+    if content.outlines or len(content.spots) or not content.regions:
         right = dim(left)
         for number, task in enumerate(content.outlines):
             lines.append(outline(right, whole, content, number, task))
         panels.append(to_picture(right))
-        draw_spots(panels[-1], whole, content.points)
+        draw_spots(panels[-1], whole, content.spots, content.spots)
     for number, task in enumerate(content.regions):
         panel = dim(left)
         lines.append(lay_over(panel, whole, number, task))
         panels.append(to_picture(panel))
     in_row = 3 if len(panels) in (3, 5, 6) else 2
     rows = [panels[i : i + in_row] for i in range(0, len(panels), in_row)]
-    lines += content.spot_lines
+    lines += count_lines(content.spots)
+    width = in_row * (left.shape[1] + GAP_PX) - GAP_PX
+    dark = left.mean() <= BRIGHT
+    line_color = "#ffffff" if dark else "#15171c"
     if whole.zoom < 1:
-        width = in_row * (left.shape[1] + GAP_PX) - GAP_PX
         side = max(DETAIL_PX, (width - 2 * GAP_PX) // 3)
         windows = choose_windows(frame, [*content.outlines, *content.regions], side, content.seam)
         details, line = draw_details(frame, windows, names, content, settings)
-        dark = left.mean() <= BRIGHT
-        mark(panels[0], whole, [window for _, window in windows], "#ffffff" if dark else "#15171c")
+        tags = [str(number + 1) for number in range(len(windows))]
+        mark(panels[0], whole, [window for _, window in windows], tags, line_color)
         rows.append(details)
         lines += describe_details(windows, line)
+    if stack is not None and content.cells:
+        shown = settings.channels, settings.percentiles
+        cells = draw_cells(stack, content.cells, content.spots, names, *shown)
+        tags = [letter(number) for number in range(len(cells))]
+        mark(panels[0], whole, [one.window for one in content.cells], tags, line_color)
+        rows += wrap(cells, max(width, CELLS_PX))
+        lines.append([(ABOUT_CELLS, TEXT)])
     return arrange(rows, GAP_PX), lines
+
+
+def wrap(pictures: Sequence[Any], width: int) -> list[list[Any]]:
+    """Pictures in rows that are not wider than this, where one picture is not."""
+    rows: list[list[Any]] = []
+    for picture in pictures:
+        if rows and sum(one.width + GAP_PX for one in rows[-1]) + picture.width <= width:
+            rows[-1].append(picture)
+        else:
+            rows.append([picture])
+    return rows
 
 
 def outline(picture: np.ndarray, view: View, content: Content, number: int, task: str) -> Line:
@@ -118,13 +143,15 @@ def class_colors(names: Sequence[str], number: int) -> dict[int, str]:
     return {value: turn[(value - 1) % len(turn)] for value in range(1, len(names))}
 
 
-def draw_spots(picture: Any, view: View, points: np.ndarray) -> None:
-    """Circles around spots."""
+def draw_spots(picture: Any, view: View, spots: "pd.DataFrame", all_spots: "pd.DataFrame") -> None:
+    """Circles around spots, crosses where they lie in no object; dots where there are many."""
+    points = view.place(spots[["y", "x"]].to_numpy(float))
+    colors = list(spots["kind"].map(choose_colors(all_spots)))
     if len(points) > MANY_SPOTS:
-        pictures.draw_dots(picture, view.place(points), SPOT)
+        draw_dots(picture, points, colors)
         return
-    radius = max(2.0, 2.5 * view.zoom)
-    pictures.draw_circles(picture, view.place(points), [SPOT] * len(points), radius)
+    unbound = (spots["within"] != "") & (spots["owner"] == 0)
+    draw_marks(picture, points, colors, unbound.to_numpy(), max(2.0, 2.5 * view.zoom))
 
 
 def draw_details(
@@ -148,19 +175,20 @@ def draw_details(
         drawn.append(to_picture(panel))
         low = [one.start for one in view.window]
         high = [one.stop for one in view.window]
-        inside = ((content.points >= low) & (content.points < high)).all(axis=1)
-        draw_spots(drawn[-1], view, content.points[inside])
+        places = content.spots[["y", "x"]].to_numpy(float)
+        inside = content.spots[((places >= low) & (places < high)).all(axis=1)]
+        draw_spots(drawn[-1], view, inside, content.spots)
         pictures.draw_box(drawn[-1], (0, 0, panel.shape[0] - 1, panel.shape[1] - 1), str(number + 1), TEXT)  # fmt: skip
     return drawn, line
 
 
-def mark(picture: Any, view: View, windows: Sequence[Any], color: str) -> None:
+def mark(picture: Any, view: View, windows: Sequence[Any], tags: Sequence[str], color: str) -> None:
     """Show where the details are."""
-    for number, window in enumerate(windows):
+    for tag, window in zip(tags, windows, strict=True):
         low, high = (
             np.array([getattr(one, end) for one in window]) * view.zoom for end in ("start", "stop")
         )
-        pictures.draw_box(picture, (*low, *high), str(number + 1), color)
+        pictures.draw_box(picture, (*low, *high), tag, color)
 
 
 def describe_details(windows: Sequence[tuple[str, Any]], line: Line) -> list[Line]:

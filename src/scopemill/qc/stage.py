@@ -12,7 +12,9 @@ from ..frames import Frame, open_frames
 from ..jobs import Job
 from ..settings import ChannelName, ClassTask, Method, Percentile, SegmentTask, settings
 from ..tables import read_statement, read_table
+from .cells import Sample, choose_samples
 from .drawing import Content, draw
+from .marks import find_spots
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,9 +45,10 @@ class Settings:
 
 def carry(job: Job, settings: Settings, method: Method | None) -> dict[str, Any]:
     """Draw the first time point of one image."""
-    with open_frames(job, "max") as frames:
-        frame = next(iter(frames))
-        picture, lines = draw(frame, find_content(frame, job, settings), settings)
+    with open_frames(job, "max") as frames, open_frames(job, "stack") as stacks:
+        frame, stack = next(iter(frames)), next(iter(stacks))
+        content = find_content(frame, job, settings)
+        picture, lines = draw(frame, content, settings, stack)
     caption = [[(job.image, "#ffffff")], *lines]
     pictures.write_png(job.output, pictures.write_caption(picture, caption), job.fingerprint)
     return {}
@@ -56,16 +59,37 @@ def find_content(frame: Frame, job: Job, settings: Settings) -> Content:
     tasks = [key.split(".")[1] for key in job.inputs if key.startswith("segment.")]
     regions = [task for task in tasks if frame.class_names(task)]
     objects = [task for task in tasks if task not in regions]
-    points, lines = find_spots(job)
+    outlines = [task for task in objects if settings.outlines is None or task in settings.outlines]
+    spots, classes = find_spots(job), dict(find_classes(job))
     return Content(
-        [task for task in objects if settings.outlines is None or task in settings.outlines],
+        outlines,
         [task for task in regions if settings.classes is None or task in settings.classes],
         {task: count_objects(frame, job, task) for task in objects},
-        dict(find_classes(job)),
-        points,
-        lines,
+        classes,
+        spots,
         find_seam(job, tasks),
+        find_cells(frame, job, outlines, spots, classes),
     )
+
+
+def find_cells(
+    frame: Frame, job: Job, outlines: list[str], spots: "pd.DataFrame", classes: dict[str, Any]
+) -> list[Sample]:
+    """Sample cells of a stack: of the task in whose objects most spots were looked for, else of the last one outlined."""
+    if frame.meta.shape[2] == 1 or not outlines:
+        return []
+    owners = [task for task in outlines if task.replace("-", "_") in set(spots["within"])]
+    task = max(owners, key=lambda one: (spots["within"] == one.replace("-", "_")).sum()) if owners else outlines[-1]  # fmt: skip
+    return choose_samples(frame, task, spots, classes.get(task), find_features(job, task))
+
+
+def find_features(job: Job, task: str) -> "pd.DataFrame | None":
+    """What was measured of a segment task's objects at the first time point."""
+    for key in (key for key in job.inputs if key.startswith("quantify.")):
+        detected = read_statement(job.inputs[key]).get("objects")
+        if detected and read_statement(job.inputs[f"detect.{detected}"]).get("labels") == task:
+            return read_table(job.inputs[key]).query("t == 0").reset_index(drop=True)
+    return None
 
 
 def count_objects(frame: Frame, job: Job, task: str) -> int:
@@ -96,25 +120,3 @@ def find_classes(job: Job) -> "Iterator[tuple[str, pd.Series]]":
         detected = f"detect.{read_statement(job.inputs[measured])['objects']}"
         table = read_table(job.inputs[key], {"t", "label", "class"}.__contains__).query("t == 0")
         yield read_statement(job.inputs[detected])["labels"], table.set_index("label")["class"]
-
-
-def find_spots(job: Job) -> tuple[np.ndarray, list[list[tuple[str, str]]]]:
-    """Positions (N, 2: y, x) of all spots, and a caption line a task."""
-    points, lines = [np.empty((0, 2))], []
-    for key in (key for key in job.inputs if key.startswith("detect.")):
-        table = read_table(job.inputs[key], is_of_spots).query("t == 0")
-        if {"y", "x"} <= set(table):
-            points.append(table[["y", "x"]].to_numpy(float))
-            owners = [name for name in table if name.endswith("_label")]
-            inside = (
-                f", {int((table[owners[0]] > 0).sum())} in {owners[0].removesuffix('_label')}"
-                if owners
-                else ""
-            )
-            lines.append([(f"{key.split('.')[1]}: {len(table)} spots{inside}", "#ffe14d")])
-    return np.concatenate(points), lines
-
-
-def is_of_spots(column: str) -> bool:
-    """Where spots are, and in which objects."""
-    return column in ("t", "y", "x") or column.endswith("_label")

@@ -42,9 +42,9 @@ def measure_objects(
     table = objects.merge(pd.concat(found, ignore_index=True), on="label", how=how)
     for task in settings.spots:
         spots = frame.tables(f"detect.{task}")
-        table[f"n_{task.replace('-', '_')}"] = count_spots(
-            spots, frame, table["label"].to_numpy(), labels_task, side
-        )
+        counts = count_spots(spots, frame, table["label"].to_numpy(), labels_task, side)
+        stem = f"n_{task.replace('-', '_')}"
+        table = table.assign(**{f"{stem}{end}": values for end, values in counts.items()})
     for task in settings.regions:
         table = regions.add_distances(table, frame, task)
     return table
@@ -177,11 +177,19 @@ def measure_parts(
 
 def count_spots(
     spots: "pd.DataFrame", frame: Frame, ids: np.ndarray, labels_task: str, side: int
-) -> np.ndarray:
-    """Spots per object: by the assignment that detect made, else by position."""
+) -> dict[str, np.ndarray]:
+    """Spots per object, by the assignment that detect made, else by position: end of the column's name -> numbers.
+
+    Of all channels ('') and, where detect looked at several, of each ('_<channel>').
+    """
     column = f"{labels_task.replace('-', '_')}_label"
     owners = spots[column].to_numpy() if column in spots else find_owners(spots, frame, labels_task, side)  # fmt: skip
-    return np.bincount(owners, minlength=int(ids.max(initial=0)) + 1)[ids]
+    several = spots.attrs.get("channels") or ()
+    chosen = {"": owners}
+    if len(several) > 1:
+        chosen |= {f"_{name}": owners[(spots["channel"] == name).to_numpy()] for name in several}
+    length = int(ids.max(initial=0)) + 1
+    return {end: np.bincount(one, minlength=length)[ids] for end, one in chosen.items()}
 
 
 def find_owners(spots: "pd.DataFrame", frame: Frame, labels_task: str, side: int) -> np.ndarray:

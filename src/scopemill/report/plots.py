@@ -70,15 +70,17 @@ def choose_columns(objects: "pd.DataFrame", wanted: list[str] | None, most: int 
     return [name for kind in kinds for name in kind[:MOST_OF_A_KIND]][:most]
 
 
-def draw(title: str, function, *arguments: Any) -> dict[str, str]:
-    """Call a drawing function on new axes; give its picture."""
+def draw(
+    title: str, function, *arguments: Any, size: tuple[float, float] = (5.2, 3.1)
+) -> dict[str, str]:
+    """Call a drawing function on new axes, `size` in inches; give its picture."""
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
     with matplotlib.rc_context(STYLE):
-        figure, axes = pyplot.subplots(figsize=(5.2, 3.1))
+        figure, axes = pyplot.subplots(figsize=size)
         function(axes, *arguments)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})

@@ -1,7 +1,5 @@
 """Report: the study's tables, manifests and QC pictures -> one self-contained report.html."""
 
-import base64
-import io
 import logging
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +13,8 @@ from ..manifests import Record, read_manifest, replacing
 from ..settings import settings
 from ..sheet import make_batches, read_sheet
 from ..tables import read_csv, read_table
-from . import plots, region_plots, seams
+from ..wells import find_wells
+from . import decided, gallery, particle_plots, plates, plots, region_plots, seams
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +33,7 @@ class Settings:
     plots: tuple[str, ...] | None = None
     """Columns of objects whose distribution is plotted; a sensible choice when not given."""
     max_thumbnails: int = 200
-    """Pictures in the gallery; of a larger study every n-th image is shown."""
+    """Pictures in the gallery; of a larger study half are the most suspicious images, half every n-th of the others."""
     thumbnail_px: int = 420
     """Width of a thumbnail."""
 
@@ -50,6 +49,7 @@ class Tables:
     fits: "pd.DataFrame"
     comparison: "pd.DataFrame"
     regions: "pd.DataFrame"
+    wells: "pd.DataFrame"
 
 
 def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> None:
@@ -69,11 +69,18 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
         regions=region_plots.list_rows(read.regions) if len(read.regions) else [],
         n_regions=len(read.regions),
         region_figures=list(region_plots.make_figures(read.regions, read.summary)),
+        particles=particle_plots.make_section(root),
         seams=seams.list_seams(list_segmented(root, settings.tasks, batches)),
         summary=read.summary.to_dict("records"),
-        gallery=list(make_gallery(root, read.images, settings)),
+        suspects=gallery.rank_images(read.images),
+        plates=plates.make_section(read.wells),
+        gallery=list(gallery.make_gallery(root, read.images, settings)),
         timing=list(time_tasks(root, [*settings.tasks, "qc"], batches)),
-        notes=list(find_notes(root, settings.tasks, batches)),
+        notes=[
+            *find_notes(root, settings.tasks, batches),
+            *find_unplaced(read),
+            *decided.list_notes(root),
+        ],
     )
     with replacing(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -114,7 +121,7 @@ def read_tables(root: Path) -> Tables:
     quarantine = pd.read_csv(root / "quarantine.tsv", sep="\t", dtype=str, keep_default_na=False)
     objects = read_table(root / "objects.parquet")
     images, summary = read_csv(root / "images.csv"), read_csv(root / "summary.csv")
-    names = ("fits.csv", "comparison.csv", "regions.csv")
+    names = ("fits.csv", "comparison.csv", "regions.csv", "plates.csv")
     return Tables(objects, images, summary, quarantine, *map(optional, names))
 
 
@@ -135,38 +142,6 @@ def summarise_comparison(comparison: "pd.DataFrame") -> Iterator[dict[str, Any]]
             "column": column, "n_images": len(table), "expected": expected, "measured": measured,
             "difference": measured / expected - 1 if expected else float("nan"),
         }  # fmt: skip
-
-
-def make_gallery(
-    root: Path, images: "pd.DataFrame", settings: Settings
-) -> Iterator[dict[str, str]]:
-    """Thumbnails of usable images, as data, each with a link to the picture."""
-    usable = [
-        image
-        for image in images.loc[images["status"] == "ok", "image"]
-        if (root / "qc" / f"{image}.png").exists()
-    ]
-    every = -(-len(usable) // max(1, settings.max_thumbnails))
-    group = dict(zip(images["image"], images.get(settings.group_by, images["status"]), strict=True))
-    for image in usable[:: max(1, every)]:
-        source = root / "qc" / f"{image}.png"
-        yield {
-            "image": image,
-            "group": str(group[image]),
-            "data": make_thumbnail(source, settings.thumbnail_px),
-        }
-
-
-def make_thumbnail(path: Path, width: int) -> str:
-    """A small JPEG in base64."""
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        picture = picture.convert("RGB")
-        picture.thumbnail((width, width))
-        buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=82)
-    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def time_tasks(root: Path, tasks: list[str], batches: list[str]) -> Iterator[dict[str, Any]]:
@@ -212,3 +187,11 @@ def find_notes(root: Path, tasks: list[str], batches: list[str]) -> Iterator[str
             note for one in read_records(root, key, batches) for note in one.facts.get("notes", ())
         )
         yield from (f"{key}: {note} ({n} images)." for note, n in notes.items())
+
+
+def find_unplaced(read: Tables) -> Iterator[str]:
+    """Images that are in no plate although others are."""
+    good = read.images[read.images["status"] == "ok"]
+    lost = good.loc[find_wells(good)["well"].isna(), "image"]
+    if len(read.wells) and len(lost):
+        yield f"The well of {len(lost)} images, such as {lost.iloc[0]}, could not be read: use names as A01. They are not in plates.csv."
