@@ -37,6 +37,9 @@ class Spots:
     gradient: float = 0.3  # how much brighter one side is lit than the other
     blobs: int = 0  # bright things that are too wide to be spots
     hot: float = 0.0  # share of voxels that are hot
+    decoys: float = 0.0  # specks in the mean: as wide as spots, but nothing that anybody counts
+    decoy_share: float = 0.3  # of a spot's light that the brightest of them have
+    stripes: float = 0.0  # how much the columns of the camera differ, in noise
     read_noise: float = 1.6
     gain: float = 2.0
     smooth_px: float = 0.0  # of the picture: scanned, compressed or enlarged
@@ -72,6 +75,8 @@ def draw_settings(rng: np.random.Generator) -> Spots:
         contrast=rng.uniform(0, 0.6), grain_px=rng.uniform(2, 10), gradient=rng.uniform(0, 0.8),
         blobs=int(rng.integers(0, 6)) * (rng.random() < 0.4),
         hot=10 ** rng.uniform(-5, -3.3) * (rng.random() < 0.2),
+        decoys=rng.uniform(20, 300) * (side / 128) ** 2 * (rng.random() < 0.5),
+        decoy_share=rng.uniform(0.1, 0.4), stripes=rng.uniform(0, 1) * (rng.random() < 0.4),
         gain=rng.uniform(0.5, 8), smooth_px=rng.uniform(0.3, 0.9) * (rng.random() < 0.3),
         project=kind == "projection", bits=8 if rng.random() < 0.2 else 16,
     )  # fmt: skip
@@ -86,7 +91,7 @@ def simulate_spots(settings: Spots, rng: np.random.Generator) -> SimulatedSpots:
     at = tuple(np.rint(points).astype(int).T)
     noise = np.sqrt(light[at] + settings.read_noise**2)
     snr = settings.snr * rng.lognormal(0, settings.snr_spread, len(points))
-    light = light + shine(settings, points, snr * noise)
+    light = light + shine(settings, points, snr * noise) + draw_specks(settings, light, rng)
     light[rng.random(light.shape) < settings.hot] += 30 * np.sqrt(settings.background)
     if settings.project:
         camera = replace(settings, project=False, smooth_px=0.0, bits=16)
@@ -102,6 +107,19 @@ def simulate_spots(settings: Spots, rng: np.random.Generator) -> SimulatedSpots:
         image = image * (255.0 / max(1, image.max()))
     seen = snr > faint
     return SimulatedSpots(np.rint(image).astype(np.uint16), points[seen], snr[seen])
+
+
+def draw_specks(settings: Spots, light: np.ndarray, rng) -> np.ndarray:
+    """Light (Z, Y, X) of specks that are no truth, and of columns that a camera shows brighter or darker."""
+    number = rng.poisson(settings.decoys)
+    points = rng.uniform(-0.5, 0.5, (number, 3)) * light.shape + (np.array(light.shape) - 1) / 2
+    if len(light) == 1:
+        points[:, 0] = 0
+    noise = np.sqrt(light + settings.read_noise**2)
+    share = settings.decoy_share * rng.uniform(0.2, 1, number)
+    peaks = share * settings.snr * noise[tuple(np.rint(points).astype(int).T)]
+    columns = settings.stripes * rng.standard_normal(light.shape[2]).clip(-2, 2) * noise.min()
+    return (shine(settings, points, peaks) + columns).clip(-0.9 * light, None)
 
 
 def draw_behind(settings: Spots, rng) -> tuple[Outlines, np.ndarray]:
