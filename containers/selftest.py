@@ -20,6 +20,7 @@ MODULES = {
     "pylibczirw": "pylibCZIrw.czi",
     "pyyaml": "yaml",
     "scikit-image": "skimage.measure",
+    "scikit-learn": "sklearn.ensemble",
 }
 
 

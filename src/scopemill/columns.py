@@ -85,6 +85,7 @@ PATTERNS: list[tuple[str, str, str]] = [
     (r"fraction_(\w+)(?<!_low)(?<!_high)", "", "share of {0}"),
     (r"intensity", "counts", "mean of the spot above its background"),
     (r"background", "counts", "median around the spot"),
+    (r"channel", "", "channel in which the spot was found"),
     (r"snr", "", "brightest voxel of the spot above its background / noise around it"),
     (r"response", "", "how far the spot's response to the filter stands out, in noises of it"),
     (r"(\w+)_label", "", "object of segment task {0} in which the spot lies (0: none)"),

@@ -1,5 +1,6 @@
 """Plans: a sheet of 10,000 rows, every recipe and every example are planned; the rules are clean."""
 
+import json
 import os
 import re
 import subprocess
@@ -23,8 +24,10 @@ from workflow_tools import (
 RECIPES = sorted((CHECKOUT / "config/recipes").glob("*.yaml"))
 EXAMPLES = sorted((CHECKOUT / "config/examples").glob("*.yaml"))
 DEMO = CHECKOUT / "config/examples/demo.yaml"
-COLUMNS = "id path group subject split SBS_Doses field_group"
-ROWS = [[f"i{n}", f"raw/i{n}.tif", "a", "s1", "train", str(n), "f1"] for n in range(3)]
+COLUMNS = "id path group subject split SBS_Doses field_group position"
+ROWS = [[f"i{n}", f"raw/i{n}.tif", "control", "s1", "train", str(n), "f1", "p1"] for n in range(3)]
+CALIBRATED = {"efficiency": 0.9, "efficiency_low": 0.8, "efficiency_high": 0.95, "false_per_megavoxel": 0.0,
+              "false_low": 0.0, "false_high": 1.0}  # fmt: skip
 
 
 def count_jobs(text: str) -> int:
@@ -35,7 +38,8 @@ def count_jobs(text: str) -> int:
 def test_ten_thousand_images_are_planned_as_less_than_a_thousand_jobs(tmp_path, capsys):
     config = yaml.safe_load(DEMO.read_text())
     (tmp_path / "config.yaml").write_text(DEMO.read_text())
-    write_sheet(tmp_path, ([f"i{n:05d}", f"raw/i{n:05d}.tif"] for n in range(10_000)))
+    rows = ([f"i{n:05d}", f"raw/i{n:05d}.tif", "control"] for n in range(10_000))
+    write_sheet(tmp_path, rows, "id path group")
     start = time.perf_counter()
     with (tmp_path / "printed.txt").open("w") as file:
         process = subprocess.Popen(
@@ -68,6 +72,7 @@ def test_every_recipe_is_planned(tmp_path, recipe):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_is_planned(tmp_path, example):
     (tmp_path / "config.yaml").write_text(example.read_text())
+    (tmp_path / "detection.json").write_text(json.dumps(CALIBRATED))
     write_sheet(tmp_path, ROWS, COLUMNS)
     done = snakemake(tmp_path, "--dry-run")
     assert done.returncode == 0 and count_jobs(said(done)) > 3, said(done)
