@@ -27,10 +27,10 @@ def test_both_arms_and_types_have_their_row(study):
         ("control", "B"), ("control", "T"), ("treated", "B"), ("treated", "T"),
     ]  # fmt: skip
     rows = rows.set_index(["group", "class"])
-    # loose: few cells; benchmarks/cytometry.py asks how often the interval holds the truth
+    # few cells and wide intervals; benchmarks/cytometry.py asks how often they hold the truth
     for cell_type, truth in (("T", 20), ("B", 8)):
         one = rows.loc[("treated", cell_type)]
         assert one["corrected_low"] < one["corrected_per_cell"] < one["corrected_high"]
-        assert one["corrected_per_cell"] == pytest.approx(truth, rel=0.4)
+        assert one["corrected_low"] < truth < one["corrected_high"]
         assert rows.loc[("control", cell_type), "particles_per_cell"] < 6
     assert rows.loc["treated", "corrected_per_cell"].idxmax() == "T"
