@@ -24,7 +24,7 @@ detect: {blobs: {method: {name: from-labels, labels: blobs}}}
 quantify: {blobs: {objects: blobs}}
 """
 # they say when and where a job ran
-DIARIES = ("logs", "benchmarks", "provenance", "report.html")
+DIARIES = ("logs", "benchmarks", "provenance", "report.html", "ro-crate-metadata.json")
 
 
 @pytest.fixture(scope="module")
