@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import shapely
 import tifffile
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -116,6 +116,8 @@ def test_filling_agrees_with_geos_wherever_no_centre_lies_on_the_outline(points)
     shape = shapely.Polygon(points)
     y, x = np.mgrid[:10, :10] + 0.5
     clear = shapely.distance(shape.exterior, shapely.points(x, y)) > 1e-9
+    # of a ring that runs to and fro on one line GEOS says that it contains what lies beside it
+    assume(abs(shapely.unary_union(shape.exterior).length - shape.exterior.length) < 1e-9)
     expected = shapely.contains_xy(shape, x, y)
     assert (raster.fill(shape, 0, 0, 10, 10) == expected)[clear].all()
 

@@ -2,17 +2,21 @@
 
 import functools
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import DataError, Skip
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HEAD_BYTES = 4096
 MAX_TEXT_BYTES = 1 << 29
@@ -132,3 +136,22 @@ def to_ring(file: File, positions: Any, where: str) -> np.ndarray:
     if len(np.unique(points, axis=0)) < 3:
         raise refuse(file, f"{where}: an outline of fewer than 3 points", "draw it again, or delete it")  # fmt: skip
     return points
+
+
+def find_columns(file: File) -> tuple[list[str], str]:
+    """Names of a table's columns, by its first line, and what separates them."""
+    line = file.head.removeprefix(b"\xef\xbb\xbf").splitlines()[:1]
+    text = line[0].decode("utf-8", "replace") if line else ""
+    separator = "\t" if "\t" in text else ","
+    return [name.strip().strip('"') for name in text.split(separator)], separator
+
+
+def read_rows(file: File) -> "pd.DataFrame":
+    """A table, all cells as text."""
+    import pandas as pd
+
+    text = io.BytesIO(read_bytes(file.path))
+    with blame(file, "not a valid table"):
+        return pd.read_csv(
+            text, sep=find_columns(file)[1], dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )

@@ -4,13 +4,12 @@ OpenCV finds such contours: they run through the middles of an object's outermos
 that the object reaches half a pixel further. Holes are not in the table: what lies in one has a contour of its own.
 """
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..table import make_table, outline_row
-from ._file import File, Wanted, blame, read_bytes, refuse
+from ._file import File, Wanted, find_columns, read_rows, refuse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,21 +23,9 @@ def recognise(file: File) -> bool:
     return set(find_columns(file)[0]) >= COLUMNS
 
 
-def find_columns(file: File) -> tuple[list[str], str]:
-    """Names of the columns, and what separates them."""
-    line = file.head.removeprefix(b"\xef\xbb\xbf").splitlines()[:1]
-    text = line[0].decode("utf-8", "replace") if line else ""
-    separator = "\t" if "\t" in text else ","
-    return [name.strip().strip('"') for name in text.split(separator)], separator
-
-
 def read(file: File, wanted: Wanted) -> "pd.DataFrame":
     """Contours -> table; `group` is the class."""
-    import pandas as pd
-
-    text = io.BytesIO(read_bytes(file.path))
-    with blame(file, "not a valid table"):
-        rows = pd.read_csv(text, sep=find_columns(file)[1], dtype=str, keep_default_na=False, encoding="utf-8-sig")  # fmt: skip
+    rows = read_rows(file)
     missing = COLUMNS - set(rows)
     if missing:
         raise refuse(file, f"there is no column '{min(missing)}'", EXPORT)

@@ -4,7 +4,6 @@ Numbers are those of spots.csv and of napari (whose columns axis-0, axis-1, ... 
 pixel and of the first plane is 0. A file without rows says that there is nothing in the image.
 """
 
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from ...errors import Skip
 from ..table import make_table, outline_row
-from ._file import File, Wanted, blame, read_bytes, refuse
+from ._file import File, Wanted, find_columns, read_rows, refuse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,17 +26,9 @@ def recognise(file: File) -> bool:
     return {"y", "x"} <= names or {"axis-0", "axis-1"} <= names
 
 
-def find_columns(file: File) -> tuple[list[str], str]:
-    """Names of the columns, and what separates them."""
-    line = file.head.removeprefix(b"\xef\xbb\xbf").splitlines()[:1]
-    text = line[0].decode("utf-8", "replace") if line else ""
-    separator = "\t" if "\t" in text else ","
-    return [name.strip().strip('"') for name in text.split(separator)], separator
-
-
 def read(file: File, wanted: Wanted) -> "pd.DataFrame":
     """Points -> table; the depth of a point, to a part of a plane, stands in its geometry."""
-    rows = read_rows(file)
+    rows = read_points(file)
     if "image" in rows and len(rows):
         rows = rows[rows["image"].isin(wanted.image)]
         if rows.empty:
@@ -50,13 +41,9 @@ def read(file: File, wanted: Wanted) -> "pd.DataFrame":
     )
 
 
-def read_rows(file: File) -> "pd.DataFrame":
+def read_points(file: File) -> "pd.DataFrame":
     """Cells as text, in columns of our names."""
-    import pandas as pd
-
-    text = io.BytesIO(read_bytes(file.path))
-    with blame(file, "not a valid table"):
-        rows = pd.read_csv(text, sep=find_columns(file)[1], dtype=str, keep_default_na=False, encoding="utf-8-sig")  # fmt: skip
+    rows = read_rows(file)
     rows.columns = [str(name).strip() for name in rows.columns]
     n_axes = sum(f"axis-{i}" in rows for i in range(5))
     if "y" not in rows and n_axes in NAPARI:
