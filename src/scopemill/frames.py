@@ -15,7 +15,7 @@ import numpy as np
 from .frame_sources import Arrays, Artifacts, Overview, Source, find_input, label_opener
 from .images import Image, Meta
 from .jobs import Job
-from .tiling import Window
+from .tiling import Window, spread_windows
 
 SMALL_PX = 4 * 10**6  # images up to this are their own sample ...
 SAMPLES = 8  # ... others are sampled on a grid of this many windows a side
@@ -122,15 +122,8 @@ class Frame:
 
 
 def sample_windows(size: tuple[int, int]) -> list[Window]:
-    """All of a small plane (Y, X); of a large one, windows evenly from end to end."""
-    if size[0] * size[1] <= SMALL_PX:
-        return [(slice(0, size[0]), slice(0, size[1]))]
-    starts = (np.linspace(0, max(n - SAMPLE_PX, 0), SAMPLES).astype(int).tolist() for n in size)
-    rows, columns = (
-        [slice(start, min(start + SAMPLE_PX, n)) for start in dict.fromkeys(one)]
-        for one, n in zip(starts, size, strict=True)
-    )
-    return [(y, x) for y in rows for x in columns]
+    """What of a plane (Y, X) its statistics are estimated on: all of a small one."""
+    return spread_windows(size, SMALL_PX, SAMPLES, SAMPLE_PX)
 
 
 @contextmanager

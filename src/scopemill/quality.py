@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .images import Image
-from .tiling import Window
+from .tiling import Window, spread_windows
 
 SMALL_PX = 2**20  # images up to this are looked at whole
 WINDOWS, WINDOW_PX = 4, 256  # of others: a grid of so many windows a side
@@ -41,15 +41,8 @@ def read_sample(image: Image, name: str, t: int) -> Iterator[np.ndarray]:
 
 
 def choose_windows(size: tuple[int, int]) -> list[Window]:
-    """All of a small plane (Y, X); of a large one, windows evenly from end to end."""
-    if size[0] * size[1] <= SMALL_PX:
-        return [(slice(0, size[0]), slice(0, size[1]))]
-    starts = (np.linspace(0, max(n - WINDOW_PX, 0), WINDOWS).astype(int).tolist() for n in size)
-    rows, columns = (
-        [slice(start, min(start + WINDOW_PX, n)) for start in dict.fromkeys(one)]
-        for one, n in zip(starts, size, strict=True)
-    )
-    return [(y, x) for y in rows for x in columns]
+    """Of a plane (Y, X): fewer windows than methods sample, for every channel is looked at."""
+    return spread_windows(size, SMALL_PX, WINDOWS, WINDOW_PX)
 
 
 def measure_channel(windows: Sequence[np.ndarray]) -> dict[str, float | None]:

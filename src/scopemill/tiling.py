@@ -15,6 +15,18 @@ def list_cores(size: Sequence[int], block: int) -> list[Window]:
     return [(y, x) for y in ys for x in xs]
 
 
+def spread_windows(size: tuple[int, int], small_px: int, per_side: int, width: int) -> list[Window]:
+    """All of a small plane (Y, X); of a large one, so many windows a side, evenly from end to end."""
+    if size[0] * size[1] <= small_px:
+        return [(slice(0, size[0]), slice(0, size[1]))]
+    starts = (np.linspace(0, max(n - width, 0), per_side).astype(int).tolist() for n in size)
+    rows, columns = (
+        [slice(start, min(start + width, n)) for start in dict.fromkeys(one)]
+        for one, n in zip(starts, size, strict=True)
+    )
+    return [(y, x) for y in rows for x in columns]
+
+
 def widen(core: Window, margin: int, size: Sequence[int]) -> Window:
     """A window `margin` px larger on each side, as far as the plane goes."""
     return tuple(
