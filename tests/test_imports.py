@@ -123,6 +123,7 @@ KNOWN = {
     "imagecodecs": ("imagecodecs", check_imagecodecs),
     "jinja2": ("jinja2", lambda m: m.Template("{{ a }}").render(a=1) == "1"),
     "matplotlib": ("matplotlib", check_matplotlib),
+    "numba": ("numba", lambda m: m.njit(lambda a: a + 1)(2) == 3),
     "numpy": ("numpy", lambda m: m.arange(3).sum() == 3),
     "pandas": ("pandas", lambda m: m.DataFrame({"a": [1, 2]})["a"].sum() == 3),
     "pillow": ("PIL.Image", lambda m: m.new("L", (2, 3), 5).getpixel((1, 2)) == 5),

@@ -16,7 +16,18 @@ ROOMS = {
 }  # fmt: skip
 WITHOUT_TENSORS = ("stage.py", "settings.py", "goal.py")  # of the train room, as its methods
 ABOVE_ALL = {"commands", "__main__"}  # may import rooms
-HEAVY = ("torch", "pandas", "scipy", "skimage", "tifffile", "matplotlib", "h5py", "pyarrow")
+COMPILES = ("numba", "scopemill.compiled", "scopemill.kernels")  # and what they load
+HEAVY = (
+    "torch",
+    "numba",
+    "pandas",
+    "scipy",
+    "skimage",
+    "tifffile",
+    "matplotlib",
+    "h5py",
+    "pyarrow",
+)
 
 
 def targets(node, package):
@@ -68,6 +79,8 @@ def find_violations(name, source):
                 found.append("imports snakemake")
             if top == "torch" and id(node) not in inside and not has_tensors(parts):
                 found.append("imports torch when it is loaded")
+            if target in COMPILES and id(node) not in inside and own not in ("kernels", "compiled"):
+                found.append("imports numba when it is loaded")
             if top == "scopemill" and rest and rest[0] in ROOMS and rest[0] != own and own not in ABOVE_ALL:  # fmt: skip
                 found.append(f"imports the room {rest[0]}")
             if top == "scopemill" and rest and rest[0] in ABOVE_ALL and own not in ABOVE_ALL:
@@ -105,6 +118,8 @@ def test_the_rooms_are_all_known():
         ("tiling.py", "try:\n    import torch\nexcept ImportError:\n    pass", "imports torch when it is loaded"),
         ("tiling.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import torch", "imports torch when it is loaded"),
         ("tiling.py", "if not TYPE_CHECKING:\n    import torch", "imports torch when it is loaded"),
+        ("features.py", "from .kernels import shapes", "imports numba when it is loaded"),
+        ("quantify/stage.py", "from ..compiled import compiled", "imports numba when it is loaded"),
         ("train/stage.py", "import torch", "imports torch when it is loaded"),
         ("train/settings.py", "from torch import nn", "imports torch when it is loaded"),
         ("train/goal.py", "from torch import nn", "imports torch when it is loaded"),
@@ -126,6 +141,8 @@ def test_a_broken_rule_is_found(name, source, violation):
         ("segment/methods/a.py", "from ...instances import Settings\ndef f():\n    import torch"),
         ("commands/a.py", "from ..evaluate.stage import score_image"),
         ("models/a.py", "import torch\nfrom torch import nn"),
+        ("kernels/a.py", "import numba\nfrom ..compiled import compiled"),
+        ("features.py", "def f():\n    from .kernels.shapes import measure"),
         ("tiling.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from torch import Tensor"),
         ("train/loop.py", "import torch\nfrom torch import nn"),
         ("train/methods/a.py", "from ...examples import Examples\ndef f():\n    import torch"),
