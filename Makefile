@@ -4,13 +4,14 @@ CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo train-demo test soak lint format docs profile clean
+.PHONY: help install demo train-demo test soak bench lint format docs profile clean
 
 help:
 	@echo "make demo   set up, run the demo study, print the path of its report"
 	@echo "make train-demo   set up, train a small network on simulated nuclei, compare it with Otsu"
 	@echo "make test   set up, run the tests (ARGS='-k name' chooses, ARGS='-m slow' runs the long ones)"
 	@echo "make soak   kill a study at random moments, read files that lie (KILLS=50 FUZZ_MINUTES=10)"
+	@echo "make bench  measure the hot paths beside what a user would write (BENCH=features chooses one)"
 	@echo "make lint   ruff, snakefmt, snakemake --lint"
 	@echo "make profile   once on a SLURM cluster: snakemake --profile slurm finds profiles/slurm"
 	@echo "make docs   write again what is generated: schemas, docs/settings.md, docs/errors.md"
@@ -45,6 +46,10 @@ KILLS ?= 50
 FUZZ_MINUTES ?= 10
 soak: install
 	$(BIN)/python benchmarks/soak.py --kills $(KILLS) --fuzz-minutes $(FUZZ_MINUTES)
+
+# one after the other, each a file of benchmarks/suite; results in benchmarks/results, table in docs/performance.md
+bench: install
+	$(BIN)/python -m benchmarks.suite --docs $(BENCH)
 
 lint: install
 	ruff check .

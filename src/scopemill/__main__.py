@@ -120,6 +120,7 @@ def run_stage(options: argparse.Namespace) -> None:
     use_cores(options.threads)
     return_memory()
     from .containers import refuse_other_code
+    from .gpu_faults import is_lost, report_lost
     from .provenance import code_hash
     from .settings import load_stage
 
@@ -130,6 +131,16 @@ def run_stage(options: argparse.Namespace) -> None:
     settings, method = load_stage(options.verb, json.loads(options.settings), where)
     modules = [stage, *([method.module] if method else [])]
     refuse_other_code(options.expect_code, code_hash(*modules))
+    try:
+        run_loaded(stage, settings, method, options)
+    except RuntimeError as error:
+        if is_lost(error):
+            log.error(report_lost(options.out, error))
+        raise
+
+
+def run_loaded(stage, settings, method, options: argparse.Namespace) -> None:
+    """Run a stage whose settings are checked."""
     if options.verb in TRAIN_STAGES:
         stage.run(settings, method, options)
     elif options.verb in STUDY_STAGES:

@@ -33,27 +33,56 @@ def measure(
     Lengths that depend on direction are measured with the voxel's size in 3-D and scaled by the pixel in 2-D.
     """
     import pandas as pd
-    from skimage import measure as skimage_measure
+
+    from . import shapes
+
+    # 2-D stays in pixels (and is scaled below); a voxel has no one length
+    step = (1.0, 1.0) if labels.ndim == 2 else spacing
+    compiled = shapes.can_measure(labels, channels.values())
+    table = pd.DataFrame(
+        (measure_compiled if compiled else measure_plainly)(labels, channels, step)
+    )
+    return add_um(table, spacing, with_um)
+
+
+def measure_compiled(
+    labels: np.ndarray, channels: Mapping[str, np.ndarray], spacing: tuple[float, ...]
+) -> dict[str, np.ndarray]:
+    """Columns in the order of `measure_plainly`, with 64 bits throughout; some fifty times faster."""
+    from . import shapes
+
+    ids, labels = shapes.number_densely(labels)
+    counts, found = shapes.measure_shapes(labels, len(ids), spacing)
+    columns = {"label": ids} | {
+        name: found[name] for name in (SHAPE_2D if labels.ndim == 2 else SHAPE_3D)
+    }
+    values = {
+        name: shapes.measure_intensities(labels, counts, image) for name, image in channels.items()
+    }
+    for i, statistic in enumerate(INTENSITY):
+        columns |= {f"intensity_{statistic}_{name}": one[:, i] for name, one in values.items()}
+    return columns | {f"intensity_sum_{name}": one[:, 0] * counts for name, one in values.items()}
+
+
+def measure_plainly(
+    labels: np.ndarray, channels: Mapping[str, np.ndarray], spacing: tuple[float, ...]
+) -> dict[str, np.ndarray]:
+    """Columns by scikit-image, which is the definition of them; for what the compiled way does not take, and for tests."""
+    from skimage.measure import regionprops_table
 
     properties = ["label", *(SHAPE_2D if labels.ndim == 2 else SHAPE_3D)]
     properties += [f"intensity_{statistic}" for statistic in INTENSITY] if channels else []
     image = np.stack(list(channels.values()), axis=-1) if channels else None
-    # 2-D stays in pixels (and is scaled below); a voxel has no one length
-    step = {} if labels.ndim == 2 else {"spacing": spacing}
-    found = skimage_measure.regionprops_table(
-        labels.astype(np.int64), image, properties=properties, **step
+    found = regionprops_table(
+        labels.astype(np.int64), image, properties=properties, spacing=spacing
     )
-    table = pd.DataFrame(found)
-    names = {
-        f"intensity_{statistic}-{i}": f"intensity_{statistic}_{name}"
-        for statistic in INTENSITY
-        for i, name in enumerate(channels)
+    for statistic in INTENSITY:
+        for i, name in enumerate(channels):
+            found[f"intensity_{statistic}_{name}"] = found.pop(f"intensity_{statistic}-{i}")
+    count = np.bincount(labels.ravel())[found["label"]]
+    return found | {
+        f"intensity_sum_{name}": found[f"intensity_mean_{name}"] * count for name in channels
     }
-    table = table.rename(columns=names)
-    count = np.bincount(labels.ravel())[table["label"]]
-    for name in channels:
-        table[f"intensity_sum_{name}"] = table[f"intensity_mean_{name}"] * count
-    return add_um(table, spacing, with_um)
 
 
 def add_um(table: "pd.DataFrame", spacing: tuple[float, ...], with_um: bool) -> "pd.DataFrame":

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 PACKAGE = Path(__file__).parent
+HOLD_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)  # expressions hold no imports
 
 
 def code_hash(*modules: ModuleType) -> str:
@@ -67,14 +68,14 @@ def direct_imports(path: Path) -> frozenset[Path]:
 
 
 def walk_code(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING:`, which do nothing when the code runs."""
+    """All statements but those under `if TYPE_CHECKING:`, which do nothing when the code runs."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue
         yield node
-        waiting.extend(ast.iter_child_nodes(node))
+        waiting.extend(one for one in ast.iter_child_nodes(node) if isinstance(one, HOLD_STATEMENTS))
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .settings import ConfigError, nearest
 
@@ -43,6 +44,11 @@ class Row:
     z_step_um: str = ""
     exclude: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def says(self) -> dict[str, Any]:
+        """All fields, wherever in the sheet the row stands."""
+        return {**vars(self), "line": 0}
 
 
 def read_sheet(path: Path) -> list[Row]:

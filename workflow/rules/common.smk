@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from dataclasses import asdict, replace
+from functools import cache
 from math import ceil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scopemill.config import read_config
 from scopemill.containers import image_for
 from scopemill.decisions import FILE, standing_hash
 from scopemill.forecast.forecaster import Forecaster
+from scopemill.gpu_faults import nodes_to_avoid
 from scopemill.manifests import digest, repairs, sha256
 from scopemill.provenance import task_code_hash
 from scopemill.settings import ConfigError
@@ -57,7 +59,13 @@ def upstream(rule):
 
 def settings(rule):
     """The task's settings as JSON: what changes them reruns the job."""
-    return lambda wildcards: json.dumps(asdict(task_of(rule, wildcards).settings))
+    return lambda wildcards: settings_of(task_of(rule, wildcards).key)
+
+
+@cache  # all jobs of a task have the same
+def settings_of(key):
+    """A task's settings as JSON."""
+    return json.dumps(asdict(STUDY.tasks[key].settings))
 
 
 def settings_of_account(wildcards):
@@ -71,7 +79,13 @@ def settings_of_account(wildcards):
 
 def code(rule):
     """Hash of the code that the job will run: what changes it reruns the job."""
-    return lambda wildcards: task_code_hash(task_of(rule, wildcards))
+    return lambda wildcards: code_of(task_of(rule, wildcards).key)
+
+
+@cache  # and of one state of the files: what changes while the workflow is planned, the job itself refuses
+def code_of(key):
+    """Hash of a task's code."""
+    return task_code_hash(STUDY.tasks[key])
 
 
 def lost(rule):
@@ -92,7 +106,7 @@ def raw_files(wildcards):
     """Rows and state of the batch's raw files: a new or replaced one reruns the job."""
     return digest(
         [
-            (asdict(row) | {"line": 0}, raw_state(row, STUDY.config.checksums))
+            (row.says, raw_state(row, STUDY.config.checksums))
             for row in STUDY.batches[wildcards.batch]
         ]
     )
@@ -103,7 +117,7 @@ def annotation_files(wildcards):
     source = task_of("annotate", wildcards).settings.source
     return digest(
         [
-            (asdict(row) | {"line": 0}, source_state(source, row, STUDY.sheet.parent))
+            (row.says, source_state(source, row, STUDY.sheet.parent))
             for row in STUDY.batches[wildcards.batch]
         ]
     )
@@ -111,7 +125,7 @@ def annotation_files(wildcards):
 
 def sheet_rows(wildcards):
     """The whole sheet: its metadata are in the study's tables."""
-    return digest([asdict(row) | {"line": 0} for row in STUDY.rows])
+    return digest([row.says for row in STUDY.rows])
 
 
 def labelled_cells(wildcards):
@@ -141,7 +155,22 @@ def on_gpu(rule):
 
     # a `gres` of the site already asks for the GPU
     gpu = {} if "gres" in there else {"gpu": either(1, None)}
-    return gpu | {name: either(value, raw.get(name)) for name, value in there.items()}
+    gpu |= {name: either(value, raw.get(name)) for name, value in there.items()}
+    return gpu | {"slurm_extra": elsewhere(rule, raw.get("slurm_extra"))}
+
+
+def elsewhere(rule, extra):
+    """For SLURM: what the profile has for all jobs, and not again to a node where the job lost its GPU."""
+
+    def elsewhere_of(wildcards, attempt):
+        made = f"manifests/{rule}.{wildcards.task}/{wildcards.get('batch')}.jsonl"
+        if rule == "train":
+            made = "{folder}/{task}/{part}model.yaml".format(**dict(wildcards.items()))
+        nodes = nodes_to_avoid(Path(f"results/{STUDY.config.study}"), made, attempt)
+        exclude = f"--exclude={','.join(nodes)}" if nodes else ""
+        return f"{extra or ''} {exclude}".strip() or None
+
+    return elsewhere_of
 
 
 def threads_of(rule):
@@ -150,26 +179,31 @@ def threads_of(rule):
 
 
 def memory_mb(rule):
-    """Room for the batch's hungriest image, as `scopemill plan` forecasts it; more with each attempt."""
+    """Room for the batch's hungriest image, as `scopemill plan` forecasts it; twice that with each attempt."""
 
     def memory_of(wildcards, attempt):
         key = task_of(rule, wildcards).key
         needed = FORECAST.job_memory_mb(key, wildcards.batch)
         least = LEAST_GPU_MB if uses_gpu(rule, wildcards) else LEAST_MB
-        return attempt * max(least, round_up(needed, 100))
+        return doubled(max(least, round_up(needed, 100)), attempt)
 
     return memory_of
 
 
 def minutes(rule):
-    """Half an hour and three times the CPU time that `scopemill plan` forecasts, an hour at least; more with each attempt."""
+    """Half an hour and three times the CPU time that `scopemill plan` forecasts, an hour at least; twice that with each attempt."""
 
     def minutes_of(wildcards, attempt):
         key = task_of(rule, wildcards).key
         seconds = 3 * FORECAST.job_seconds(key, wildcards.batch)
-        return attempt * max(60, round_up(30 + seconds / 60, 10))
+        return doubled(max(60, round_up(30 + seconds / 60, 10)), attempt)
 
     return minutes_of
+
+
+def doubled(amount, attempt):
+    """What the first attempt asks for, twice as much for the second, four times for the third."""
+    return amount * 2 ** (attempt - 1)
 
 
 def round_up(number, step):
@@ -178,8 +212,8 @@ def round_up(number, step):
 
 
 def study_memory_mb(wildcards, attempt):
-    """Room for the tables of the whole study; more with each attempt."""
-    return attempt * 4000
+    """Room for the tables of the whole study; twice that with each attempt."""
+    return doubled(4000, attempt)
 
 
 def manifests_before(rule):
@@ -227,8 +261,8 @@ def curve_models(task):
 
 
 def training_memory_mb(wildcards, attempt):
-    """Room for a network's batches; more with each attempt."""
-    return attempt * 8000
+    """Room for a network's batches; twice that with each attempt."""
+    return doubled(8000, attempt)
 
 
 def all_manifests(wildcards):

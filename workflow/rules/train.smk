@@ -47,7 +47,7 @@ rule fit:
     resources:
         **on_gpu("train"),
         mem_mb=training_memory_mb,
-        runtime=lambda wildcards, attempt: attempt * 600,
+        runtime=lambda wildcards, attempt: doubled(600, attempt),
         device=STUDY.config.device,
     params:
         settings=training_settings,

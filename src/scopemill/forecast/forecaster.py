@@ -1,6 +1,6 @@
 """Forecaster: a study -> what each of its tasks and jobs will take. Rules and `scopemill plan` both ask it."""
 
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Forecaster:
     study: Study
     machine: Machine = field(default_factory=Machine)
     headers: HeaderStore | None = None
-    _by_batch: dict[str, tuple[Facts, ...]] = field(default_factory=dict)
+    _by_batch: dict[str, Counter[Facts]] = field(default_factory=dict)
     _known: dict[tuple[str, Facts], Forecast] = field(default_factory=dict)
 
     @classmethod
@@ -56,12 +56,12 @@ class Forecaster:
         header = self.headers.find(row) if self.headers else None
         return make_facts(self.study, row, header or guess_header(row, len(self.study.channels)))
 
-    def of_batch(self, key: str, batch: str) -> list[Forecast]:
-        """Of a task's images in a batch, without opening them."""
+    def of_batch(self, key: str, batch: str) -> list[tuple[Forecast, int]]:
+        """Of a task's images in a batch, without opening them: different forecasts, and of how many images."""
         if batch not in self._by_batch:
             rows = self.study.batches[batch]
-            self._by_batch[batch] = tuple(self.facts(row) for row in rows if not row.exclude)
-        return [self.of(key, facts) for facts in self._by_batch[batch]]
+            self._by_batch[batch] = Counter(self.facts(row) for row in rows if not row.exclude)
+        return [(self.of(key, facts), n) for facts, n in self._by_batch[batch].items()]
 
     def of(self, key: str, facts: Facts) -> Forecast:
         """Of a task and an image."""
@@ -90,11 +90,11 @@ class Forecaster:
 
     def job_memory_mb(self, key: str, batch: str) -> float:
         """What a job needs: its hungriest image."""
-        return max((one.memory_mb for one in self.of_batch(key, batch)), default=0.0)
+        return max((one.memory_mb for one, _ in self.of_batch(key, batch)), default=0.0)
 
     def job_seconds(self, key: str, batch: str) -> float:
         """CPU seconds of a job."""
-        return self.start_s(key) + sum_seconds(self.of_batch(key, batch))
+        return self.start_s(key) + sum(one.all_cpu_s * n for one, n in self.of_batch(key, batch))
 
     def start_s(self, key: str) -> float:
         """CPU seconds of a job before its first image, and of loading what that needs."""
@@ -103,11 +103,6 @@ class Forecaster:
     def load_s(self, key: str) -> float:
         """CPU seconds that the first image of a job takes longer than the others."""
         return self.machine.arrays * cost_of(self.study.tasks[key]).load_s
-
-
-def sum_seconds(forecasts: Iterable[Forecast]) -> float:
-    """CPU seconds, networks on the CPU."""
-    return sum(one.all_cpu_s for one in forecasts)
 
 
 def reckon_seconds(cost: Cost, work: Work) -> float:

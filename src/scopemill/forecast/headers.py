@@ -95,7 +95,7 @@ class HeaderStore:
 
     def find(self, row: Row) -> Header | None:
         """The header of a file that has not changed since it was read."""
-        found = self._known.get(key_of(row))
+        found = self._known.get(key_of(row)) if self._known else None
         return found[1] if found and found[0] == raw_state(row) else None
 
     def add(self, row: Row, header: Header) -> None:

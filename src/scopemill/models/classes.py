@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..settings import Fraction, Positive, settings
+from .memory import predict_in_parts
 
 NONE = "none"  # of several classes that do not exclude each other
 SEPARATOR = "|"
@@ -28,11 +29,14 @@ def predict_logits(
     network: nn.Module, batches: Iterable[np.ndarray], device: torch.device
 ) -> np.ndarray:
     """Batches (n, C, [Z,] Y, X) float32, scaled -> logits (N, outputs) float32 of all of them."""
-    weights, found = next(network.parameters()), []
-    for batch in batches:
+    weights = next(network.parameters())
+
+    def predict(batch: np.ndarray) -> np.ndarray:
         x = torch.from_numpy(np.ascontiguousarray(batch)).to(device, weights.dtype)
         layout = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
-        found.append(network(x.to(memory_format=layout)).float().cpu().numpy())
+        return network(x.to(memory_format=layout)).float().cpu().numpy()
+
+    found = [predict_in_parts(network, batch, predict) for batch in batches]
     return np.concatenate(found) if found else np.empty((0, 0), np.float32)
 
 

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ..gpu_faults import is_granted
 from ..patches import LEVELS, Patches
 from ..tiling import Blend, Window
 from .description import Description, Normalisation
+from .memory import predict_in_parts
 
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 AMPERE = 8  # the first generation of NVIDIA GPUs that computes in bf16
@@ -28,7 +30,8 @@ def choose_device(name: Literal["auto", "cpu", "cuda"]) -> tuple[torch.device, s
     Raises
     ------
     RuntimeError
-        CUDA was asked for and is not there: `apptainer --nv` without a GPU says nothing.
+        CUDA was asked for and is not there: `apptainer --nv` without a GPU says nothing. SLURM granted a GPU that
+        does not answer: it may be broken, and another node's may not.
     """
     if name == "cpu":
         return torch.device("cpu"), ""
@@ -40,6 +43,8 @@ def choose_device(name: Literal["auto", "cpu", "cuda"]) -> tuple[torch.device, s
         )
     else:
         cause = "PyTorch sees no GPU (ask the scheduler for one; start Apptainer with --nv)"
+    if is_granted() and torch.version.cuda is not None:
+        raise RuntimeError(f"a GPU was granted by SLURM, but {cause}; or set device: cpu")
     if name == "cuda":
         raise RuntimeError(f"device cuda was asked for, but {cause}; or set device: cpu")
     return torch.device("cpu"), f"networks run on the CPU: {cause}"
@@ -86,13 +91,17 @@ def predict_patches(
 ) -> Iterator[np.ndarray]:
     """Batches (n, C, [Z,] Y, X) float32, scaled -> probabilities (n, heads, [Z,] Y, X) float32."""
     weights = next(network.parameters())
-    for batch in batches:
+
+    def predict(batch: np.ndarray) -> np.ndarray:
         padded = pad_to_multiple(batch, getattr(network, "size_multiple", ()))
         x = torch.from_numpy(padded).to(device, weights.dtype)
         layout = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
         y = activate(network(x.to(memory_format=layout)).float(), activation)
         crop = (slice(None), slice(None), *(slice(n) for n in batch.shape[2:]))
-        yield y[crop].contiguous().cpu().numpy()
+        return y[crop].contiguous().cpu().numpy()
+
+    for batch in batches:
+        yield predict_in_parts(network, batch, predict)
 
 
 def pad_to_multiple(batch: np.ndarray, multiple: Sequence[int]) -> np.ndarray:

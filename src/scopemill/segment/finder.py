@@ -58,11 +58,13 @@ def find_brightest(frame: Frame, channel: str) -> tuple[slice, slice]:
 
 def load_network(frame: Frame, settings: Any) -> "Ready":
     """The network; what there is to say of its device goes into the report."""
+    from ..models.memory import tell
     from ..models.ready import load_ready
     from ..models.whole import Ready
 
     network, description, device, warning = load_ready(Path(settings.model), frame.device)
     frame.note(warning or f"networks run on {device}")
+    tell(network, frame.note)
     return Ready(network, description, device, settings.batch_size)
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint.pt"
+SMALLER = (
+    "nothing is made smaller by itself, for another batch is another training: take a GPU with more memory, or set "
+    "`training: {{batch_size: ...}}` below {n} or `crop: {{patch_size_px: ...}}` and train anew"
+)
 SAID_ELSEWHERE = ("collect", "purpose", "limits", "licence")  # in model.yaml
 
 
@@ -70,6 +74,7 @@ def run(settings: Settings, method: Method, options: Namespace) -> None:
 
     from ..examples import Examples
     from ..models.folder import save_model
+    from ..models.memory import explain_memory
     from ..models.predict import choose_device, prepare
     from ..models.whole import Ready
     from . import loop, outputs
@@ -95,10 +100,10 @@ def run(settings: Settings, method: Method, options: Namespace) -> None:
         torch.manual_seed(settings.training.seed)
         network, notes = make_network(described, settings.init_from, settings.crop)
         checkpoint = folder / CHECKPOINT
-        state = loop.fit(
-            make_problem(settings, method, goal, described, examples), network, settings.training, chosen,
-            checkpoint, find_fingerprint(settings, examples),
-        )  # fmt: skip
+        problem = make_problem(settings, method, goal, described, examples)
+        fingerprint = find_fingerprint(settings, examples)
+        with explain_memory(SMALLER.format(n=settings.training.batch_size)):
+            state = loop.fit(problem, network, settings.training, chosen, checkpoint, fingerprint)
         ready = Ready(prepare(network, chosen), described, chosen)
         LOG.info("trained in %.0f s; tries it on images that it has not learnt from", state.seconds)
         outcome = goal.try_out(ready, examples, folder)

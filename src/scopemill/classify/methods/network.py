@@ -53,10 +53,12 @@ def classify(table: "pd.DataFrame", frame: Frame, settings: Settings) -> dict[st
     import torch
 
     from ...models.classes import Decision, decide, predict_logits, to_probabilities
+    from ...models.memory import tell
 
     torch.set_num_threads(max(1, frame.threads))
     network, description, device, warning = load_classifier(Path(settings.model), frame.device)
     frame.note(warning or f"networks run on {device}")
+    tell(network, frame.note)
     names, activation = description.output, description.activation
     tuned = load(Decision, description.postprocessing, f"{settings.model}: postprocessing")
     pixels = open_pixels(frame, description, settings)

@@ -169,6 +169,7 @@ def spot_sigmas(frame: Frame, settings: Settings) -> tuple[float, float, float]:
 
 def load_network(frame: Frame, settings: Settings) -> "Ready":
     """The network; what there is to say of its device goes into the report."""
+    from ...models.memory import tell
     from ...models.ready import load_ready
     from ...models.whole import Ready
 
@@ -176,4 +177,5 @@ def load_network(frame: Frame, settings: Settings) -> "Ready":
     if len(getattr(network, "size_multiple", (1, 1))) != 3:
         raise ConfigError(f"model {settings.model}: is no network in 3-D; take one trained by `spots`")  # fmt: skip
     frame.note(warning or f"networks run on {device}")
+    tell(network, frame.note)
     return Ready(network, description, device, settings.batch_size)
