@@ -152,6 +152,7 @@ KNOWN = {
     "hypothesis": ("hypothesis", lambda m: callable(m.given)),
     "jsonschema": ("jsonschema", lambda m: m.validate(1, {"type": "integer"}) is None),
     "playwright": ("playwright.sync_api", lambda m: callable(m.sync_playwright)),
+    "psutil": ("psutil", lambda m: m.Process().is_running()),
     "pytest": ("pytest", lambda m: callable(m.fixture)),
     "pytest-xdist": ("xdist", lambda m: m.__version__),
     "ruff": ("ruff.__main__", lambda m: m.find_ruff_bin()),

@@ -6,11 +6,15 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 CHILD = Path(__file__).with_name("reading_child.py")
-LIMIT_S = 10.0
+LIMIT_S = 10.0  # of CPU time
+WAIT_S = 60.0  # on a clock, for a child that waits; other work may hold the cores
 START_S = 60.0
 
 
@@ -29,7 +33,7 @@ class Reading:
         try:
             self._child.stdin.write(json.dumps({"path": str(path), "scene": scene}) + "\n")
             self._child.stdin.flush()
-            line = self._lines.get(timeout=self.limit_s + (START_S if fresh else 0))
+            line = self._next_line(START_S if fresh else 0)
         except queue.Empty:
             self.close()
             return {"outcome": "hung"}
@@ -39,6 +43,18 @@ class Reading:
             return json.loads(line)
         child, self._child = self._child, None
         return {"outcome": "died", "status": child.wait()}
+
+    def _next_line(self, more_s: float) -> str:
+        """What the child says; queue.Empty where it computes, or waits, for too long."""
+        process, start = psutil.Process(self._child.pid), time.monotonic()
+        cpu_s = used_s(process)
+        while True:
+            try:
+                return self._lines.get(timeout=1)
+            except queue.Empty:
+                waited = time.monotonic() - start > WAIT_S + more_s
+                if waited or used_s(process) - cpu_s > self.limit_s + more_s:
+                    raise
 
     def _start(self) -> None:
         source = Path(__file__).parents[2] / "src"
@@ -63,6 +79,15 @@ class Reading:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def used_s(process: psutil.Process) -> float:
+    """CPU seconds so far; of a process that ended, none."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return times.user + times.system
 
 
 def _pump(child: subprocess.Popen, lines: "queue.Queue[str]") -> None:
