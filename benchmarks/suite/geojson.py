@@ -110,8 +110,8 @@ def check(case: Case, theirs: Path, ours: Path) -> list[str]:
         return ["objects"]
     ids = sorted(found)
     shapes, others = (shapely.from_geojson([json.dumps(one[label]["geometry"]) for label in ids]) for one in (found, expected))  # fmt: skip
-    # what find_contours goes around has no holes
-    filled = shapely.multipolygons(shapely.polygons(shapely.get_exterior_ring(shapes))) if False else shapely.polygons(shapely.get_exterior_ring(shapes))  # fmt: skip
+    # theirs are without holes, and (0, 0) is the middle of the first pixel
+    filled = shapely.polygons(shapely.get_exterior_ring(shapes))
     away = shapely.distance(shapely.centroid(filled), shapely.transform(shapely.centroid(others), lambda xy: xy + 0.5))  # fmt: skip
     return [
         *(["areas"] if (shapely.area(shapes) != areas[ids]).any() else []),
@@ -119,3 +119,73 @@ def check(case: Case, theirs: Path, ours: Path) -> list[str]:
         *(["pixels of the filled outlines"] if not equals_filled(shapes, ids, labels) else []),
         *(["measurements"] if any(list_differences(expected, found)) else []),
     ]
+
+
+def by_label(path: Path) -> dict[int, dict[str, Any]]:
+    """Features by the label among their measurements; a label that comes twice is an error."""
+    features = json.loads(path.read_text(encoding="utf-8"))["features"]
+    found = {one["properties"]["measurements"]["label"]: one for one in features}
+    return found if len(found) == len(features) else {}
+
+
+def list_differences(expected: Mapping[int, Any], found: Mapping[int, Any]) -> Iterator[int]:
+    """Labels whose class is another, or a measurement by more than the 7 digits that ours writes."""
+    for label, one in expected.items():
+        here, there = (of["properties"] for of in (one, found[label]))
+        numbers = [np.array([of["measurements"][name] for name in here["measurements"]]) for of in (here, there)]  # fmt: skip
+        if here["classification"]["name"] != there["classification"]["name"] or not np.allclose(*numbers, rtol=6e-7, atol=0):  # fmt: skip
+            yield label
+
+
+def equals_filled(shapes: np.ndarray, ids: list[int], labels: np.ndarray) -> bool:
+    """Whether outlines along the edges of pixels, filled, are the labels: sums of their upright edges along each row."""
+    import shapely
+
+    rings, owner = shapely.get_rings(shapely.orient_polygons(shapes), return_index=True)
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    upright = (ring[1:] == ring[:-1]) & (points[1:, 0] == points[:-1, 0])
+    x = points[:-1][upright, 0].astype(np.int64)
+    y0, y1 = (points[part][upright, 1].astype(np.int64) for part in (slice(-1), slice(1, None)))
+    value = np.sign(y0 - y1) * np.array(ids)[owner[ring[:-1][upright]]]
+    length = np.abs(y1 - y0)
+    row = np.repeat(np.minimum(y0, y1), length) + np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)  # fmt: skip
+    edges = np.zeros((labels.shape[0], labels.shape[1] + 1), np.int64)
+    np.add.at(edges, (row, np.repeat(x, length)), np.repeat(value, length))
+    return bool((np.cumsum(edges, axis=1, out=edges)[:, :-1] == labels).all())
+
+
+def spoil(path: Path) -> Path:
+    """One edge of one outline is a pixel further to the right."""
+    start = '"coordinates":[['
+    before, rest = path.read_text(encoding="utf-8").split(start, 1)
+    ring, after = rest.split("]]", 1)
+    points = json.loads(f"[{ring}]]")
+    points[1][0] += 1
+    points[2][0] += 1
+    other = path.with_name("spoiled.geojson")
+    other.write_text(f"{before}{start}{json.dumps(points)[1:-2]}]]{after}", encoding="utf-8")
+    return other
+
+
+def describe(case: Case, path: Path) -> dict[str, float]:
+    """Objects, and bytes of the file."""
+    return {"objects": float(len(pd.read_parquet(case.table))), "mb": path.stat().st_size / 1e6}
+
+
+BENCHMARK = Benchmark(
+    name="geojson",
+    task="GeoJSON of 200,000 objects with 21 measurements",
+    against="find_contours, shapely and json, object by object",
+    prepare=prepare,
+    baseline=as_users_write_it,
+    ours=ours,
+    check=check,
+    spoil=spoil,
+    full={"cells_across": 452},
+    small={"cells_across": 24},
+    goals=(
+        Goal("less CPU", lambda outcome: outcome.ratio(), at_least=5),
+        Goal("MB of memory", lambda outcome: outcome.median("peak_mb"), at_most=700),
+    ),
+    facts=describe,
+)

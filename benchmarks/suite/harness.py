@@ -190,8 +190,7 @@ def time_once(function: Callable[[Any], Any], case: Any) -> Run:
     """CPU and wall seconds of one call, and the process's (or a child's) greatest memory so far."""
     cpu, wall = cpu_seconds(), time.perf_counter()
     function(case)
-    peaks = [resource.getrusage(who).ru_maxrss for who in WHO]
-    return Run(cpu_seconds() - cpu, time.perf_counter() - wall, max(peaks) / 1024)
+    return Run(cpu_seconds() - cpu, time.perf_counter() - wall, peak_mb())
 
 
 WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -200,6 +199,14 @@ WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 def cpu_seconds() -> float:
     """User and system seconds of this process and of its children that ended."""
     return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, WHO))
+
+
+def peak_mb() -> float:
+    """The most that this process held, or one of its children that ended."""
+    # not ru_maxrss of this process, which counts what its parent held when it was started
+    lines = Path("/proc/self/status").read_text().splitlines()
+    own = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
 
 
 def machine() -> dict[str, Any]:

@@ -134,12 +134,13 @@ def current_image(checkout: Path, device: str = "cpu") -> str:
     Where there is none, the name says what to do: it is what Apptainer's error message will show.
     """
     folder, version = image_folder(checkout), read_pyproject(checkout)["project"]["version"]
-    lock, source = sha256(checkout / LOCK), hash_source(checkout)
+    lock = sha256(checkout / LOCK)
     records = [read_record(path) for path in folder.glob(f"scopemill-{device}_{version}_*.json")]
     fitting = [one for one in records if one.lock_sha256 == lock and (folder / one.path).is_file()]
     if not fitting:
         missing = f"MISSING-run-scopemill-containers-build-{device}"
         return str(folder / f"scopemill-{device}_{version}_{missing}.sif")
+    source = hash_source(checkout)
     best = max(fitting, key=lambda one: (one.source_sha256 == source, one.built, one.path))
     return str(folder / best.path)
 

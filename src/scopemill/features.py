@@ -51,13 +51,12 @@ def measure_compiled(
     """Columns in the order of `measure_plainly`, with 64 bits throughout; some fifty times faster."""
     from . import shapes
 
-    ids, labels = shapes.number_densely(labels)
-    counts, found = shapes.measure_shapes(labels, len(ids), spacing)
-    columns = {"label": ids} | {
-        name: found[name] for name in (SHAPE_2D if labels.ndim == 2 else SHAPE_3D)
-    }
+    objects = shapes.Objects.of(labels)
+    counts, found = shapes.measure_shapes(objects, spacing)
+    order = SHAPE_2D if labels.ndim == 2 else SHAPE_3D
+    columns = {"label": objects.labels} | {name: found[name] for name in order}
     values = {
-        name: shapes.measure_intensities(labels, counts, image) for name, image in channels.items()
+        name: shapes.measure_intensities(objects, counts, image) for name, image in channels.items()
     }
     for i, statistic in enumerate(INTENSITY):
         columns |= {f"intensity_{statistic}_{name}": one[:, i] for name, one in values.items()}
@@ -103,9 +102,14 @@ def mean_within(
     parts: np.ndarray, image: np.ndarray, ids: np.ndarray, background: float = 0.0
 ) -> np.ndarray:
     """Mean of `image` less `background` over each label of `parts`; NaN where a label has no pixel."""
+    from . import shapes
+
     n = int(max(parts.max(initial=0), ids.max(initial=0))) + 1
-    counts = np.bincount(parts.ravel(), minlength=n)[ids]
-    sums = np.bincount(parts.ravel(), image.ravel(), minlength=n)[ids]
+    if shapes.can_measure(parts, [image]):
+        counts, sums = shapes.sum_within(parts, image, n)
+    else:
+        counts, sums = (np.bincount(parts.ravel(), one, n) for one in (None, image.ravel()))
+    counts, sums = counts[ids], sums[ids]
     with np.errstate(invalid="ignore"):
         return sums / np.where(counts, counts, np.nan) - background
 
@@ -113,11 +117,17 @@ def mean_within(
 def ring_around(
     labels: np.ndarray, gap_um: float, width_um: float, spacing: tuple[float, ...]
 ) -> np.ndarray:
-    """Labels of a ring of this width around each object, beginning `gap_um` away, not reaching into others."""
-    from skimage.segmentation import expand_labels
+    """Labels of a ring of this width around each object, beginning `gap_um` away, not reaching into others.
 
-    inner = expand_labels(labels, gap_um, spacing=spacing) if gap_um else labels
-    return np.where(inner == 0, expand_labels(labels, gap_um + width_um, spacing=spacing), 0)
+    A pixel belongs to the nearest object, as by `skimage.segmentation.expand_labels`.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    away, nearest = distance_transform_edt(labels == 0, spacing, return_indices=True)
+    inside = (away > gap_um) & (away <= gap_um + width_um)
+    ring = np.zeros_like(labels)
+    ring[inside] = labels[tuple(one[inside] for one in nearest)]
+    return ring
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -1,11 +1,12 @@
 """Instances: probability maps (foreground [, border or distance]) -> labels, one integer per object."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
+from .hills import fill_parts, find_depth, find_peaks, smooth_heights
 from .settings import Fraction, Positive, settings
 
 
@@ -35,8 +36,6 @@ def find_instances(
     `maps` holds foreground, and border or distance (share of an object's greatest depth) where the
     model gives them. `spacing` is the size of a voxel in pixels of the plane, for stacks.
     """
-    from skimage.segmentation import watershed
-
     foreground = maps["foreground"]
     if "background" in maps and "border" in maps:  # classes that exclude each other
         foreground = foreground + maps["border"]
@@ -48,17 +47,10 @@ def find_instances(
         labels = follow_flow(maps, mask)
     else:
         height, seeds = find_seeds(maps, mask, settings, kind, spacing or (1.0,) * mask.ndim)
-        labels = watershed(-height, with_all_parts(seeds, mask), mask=mask)
+        labels = fill_parts(height, seeds, mask)
     if settings.min_probability > settings.foreground_threshold:
-        labels = drop_doubtful(labels, foreground, settings.min_probability)
+        return drop_small(labels, settings.min_area_px, foreground, settings.min_probability)
     return drop_small(labels, settings.min_area_px)
-
-
-def drop_doubtful(labels: np.ndarray, foreground: np.ndarray, least: float) -> np.ndarray:
-    """Labels without those whose mean probability is below `least`."""
-    sums = np.bincount(labels.ravel(), foreground.ravel())
-    means = sums / np.maximum(np.bincount(labels.ravel()), 1)
-    return np.where(means[labels] >= least, labels, 0)
 
 
 def choose_seeds(maps: Mapping[str, np.ndarray], settings: Settings) -> str:
@@ -84,11 +76,11 @@ def find_seeds(
         inside = maps["foreground"] - maps["border"]
         return inside, ndimage.label(mask & (inside > settings.seed_threshold))[0]
     if kind == "distance":
-        height = ndimage.gaussian_filter(maps["distance"], widths(settings, spacing))
+        height = smooth_heights(maps["distance"], widths(settings, spacing))
         inside = ndimage.label(mask & (height > settings.seed_threshold))[0]
         return height, find_peaks(height, inside, apart)
-    height = ndimage.distance_transform_edt(mask, sampling=spacing).astype(np.float32)
-    height = ndimage.gaussian_filter(height, widths(settings, spacing))
+    height = find_depth(mask, spacing).astype(np.float32)
+    height = smooth_heights(height, widths(settings, spacing))
     return height, find_peaks(height, ndimage.label(mask)[0], apart)
 
 
@@ -119,38 +111,20 @@ def widths(settings: Settings, spacing: tuple[float, ...]) -> list[float]:
     return [settings.min_distance_px / 5 / step for step in spacing]
 
 
-def find_peaks(height: np.ndarray, parts: np.ndarray, distance: Sequence[float]) -> np.ndarray:
-    """Numbered maxima within parts (labels of a mask), at least so many voxels apart along each axis."""
-    from scipy.spatial import KDTree
-    from skimage.feature import peak_local_max
+def drop_small(
+    labels: np.ndarray,
+    min_area_px: int,
+    foreground: np.ndarray | None = None,
+    min_probability: float = 0.0,
+) -> np.ndarray:
+    """Labels with at least so many pixels, of at least this mean probability, numbered 1, 2, ... in their order."""
+    from .kernels.numbering import count, total, translate
 
-    steps = [max(1, round(one)) for one in distance]
-    box = np.ones([2 * step + 1 for step in steps], bool)
-    peaks = peak_local_max(height, footprint=box, labels=parts, exclude_border=False)
-    seeds = np.zeros(parts.shape, np.int32)
-    if len(peaks):
-        # equal heights within a box: one is enough
-        near = KDTree(peaks / steps).query_pairs(1, p=np.inf, output_type="ndarray")
-        peaks = np.delete(peaks, np.unique(near[:, 1]), axis=0)
-        seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    return seeds
-
-
-def with_all_parts(seeds: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Seeds, and a seed for each part of the mask that has none: small objects are objects too."""
-    from scipy import ndimage
-
-    parts, n_parts = ndimage.label(mask)
-    has_none = np.ones(n_parts + 1, bool)
-    has_none[np.unique(parts[seeds > 0])] = False
-    has_none[0] = False
-    numbers = np.cumsum(has_none) * has_none + np.where(has_none, seeds.max(), 0)
-    return np.where(seeds > 0, seeds, numbers[parts]).astype(np.int32)
-
-
-def drop_small(labels: np.ndarray, min_area_px: int) -> np.ndarray:
-    """Labels with at least so many pixels, numbered 1, 2, ... in their order."""
-    sizes = np.bincount(labels.ravel())
+    labels = np.ascontiguousarray(labels, np.uint32)
+    highest = int(labels.max(initial=0))
+    sizes = count(labels, highest)
     kept = sizes >= max(1, min_area_px)
-    kept[0] = False
-    return (np.cumsum(kept) * kept).astype(np.uint32)[labels]
+    if foreground is not None:
+        sums = total(labels, np.ascontiguousarray(foreground), highest)
+        kept &= sums / np.maximum(sizes, 1) >= min_probability
+    return translate(labels, (np.cumsum(kept) * kept).astype(np.uint32))

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from typing import Any
 BUFFER = 1 << 20
 A_DAY_S = 86_400
 LIFTED = "lifted"
+UMASK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Record:
     artifact: str = ""  # path below the results folder of the study
     size: int = 0
     sha256: str = ""
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0  # of all threads
+    seconds: float = 0.0  # of images in hand together (lanes.py): since another one was done
+    cpu_seconds: float = 0.0  # of all threads; shared in the same way
     peak_memory_mb: float = 0.0  # of the job's process while it made this image
     repairs: int = 0  # how often the artifact was found lost or damaged and made again
     facts: dict[str, Any] = field(default_factory=dict)  # what a stage found out
@@ -114,10 +116,15 @@ def ends_with_newline(path: Path) -> bool:
 
 def looks_whole(record: Record, root: Path) -> bool:
     """Cheap check, for planning: the artifact is there with its size, and nobody asked for another try."""
-    if record.status != "ok":
-        return record.status != LIFTED
+    return stands(record.status, f"{root}/{record.artifact}", record.size)
+
+
+def stands(status: str, artifact: str, size: int) -> bool:
+    """The same of a record's parts; asked for every artifact of a study when it is planned, hence no Path."""
+    if status != "ok":
+        return status != LIFTED
     try:
-        return (root / record.artifact).stat().st_size == record.size
+        return os.stat(artifact).st_size == size  # noqa: PTH116
     except OSError:
         return False
 
@@ -136,11 +143,11 @@ def repairs(manifest: Path) -> str:
     """
     if not manifest.exists():
         return ""
-    root = results_root(manifest)
-    counts = {
-        record.image: record.repairs + (not looks_whole(record, root))
-        for record in read_manifest(manifest).values()
-    }
+    root, counts = results_root(manifest), {}
+    with manifest.open(encoding="utf-8") as file:
+        for one in map(json.loads, file):
+            whole = stands(one["status"], f"{root}/{one['artifact']}", one["size"])
+            counts[one["image"]] = one["repairs"] + (not whole)
     return " ".join(f"{image}:{count}" for image, count in sorted(counts.items()) if count)
 
 
@@ -186,9 +193,10 @@ def is_running(pid: int) -> bool:
 
 
 def current_umask() -> int:
-    """The process's umask (reading it means setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
+    """The process's umask (reading it means setting it: two threads at once would leave it at 0)."""
+    with UMASK:
+        mask = os.umask(0)
+        os.umask(mask)
     return mask
 
 

@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import Any
 
 PACKAGE = Path(__file__).parent
-HOLD_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)  # expressions hold no imports
+STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)  # expressions hold no imports
+IMPORT = re.compile(r"\bfrom[ \t]+\.[\w.]*[ \t]+import[ \t]+(?:\([^)]*\)|[^\n(]*)")
 
 
 def code_hash(*modules: ModuleType) -> str:
@@ -54,9 +55,7 @@ def direct_imports(path: Path) -> frozenset[Path]:
     """Files of this package that a file names in its import statements, inside functions too."""
     package = path.parent.relative_to(PACKAGE).parts
     found = set()
-    for node in walk_code(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.ImportFrom) or not node.level:
-            continue
+    for node in find_imports(path.read_text(encoding="utf-8")):
         base = package[: len(package) - (node.level - 1)] + tuple((node.module or "").split("."))
         base = tuple(part for part in base if part)
         for names in [base, *((*base, alias.name) for alias in node.names)]:
@@ -67,15 +66,23 @@ def direct_imports(path: Path) -> frozenset[Path]:
     return frozenset(found)
 
 
-def walk_code(tree: ast.AST) -> Iterator[ast.AST]:
-    """All statements but those under `if TYPE_CHECKING:`, which do nothing when the code runs."""
-    waiting = [tree]
+def find_imports(text: str) -> Iterator[ast.ImportFrom]:
+    """A file's relative imports; of the whole file only where it cannot be told by the statements alone, for that is slow."""
+    try:
+        if "TYPE_CHECKING" not in text:
+            yield from ast.parse("\n".join(IMPORT.findall(text))).body
+            return
+    except SyntaxError:  # a comment among the names, a sentence that reads like an import
+        pass
+    waiting: list[ast.AST] = [ast.parse(text)]
     while waiting:
         node = waiting.pop()
+        # what does nothing when the code runs
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue
-        yield node
-        waiting.extend(one for one in ast.iter_child_nodes(node) if isinstance(one, HOLD_STATEMENTS))
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield node
+        waiting.extend(one for one in ast.iter_child_nodes(node) if isinstance(one, STATEMENTS))
 
 
 @functools.cache

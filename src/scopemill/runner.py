@@ -8,7 +8,7 @@ the image, `Skip` passes over it; anything else ends the job, so that it is trie
 import dataclasses
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from typing import Any
 from . import manifests, provenance
 from .errors import DataError, Skip
 from .jobs import Job
+from .lanes import Made, count_lanes, in_lanes
 from .manifests import Record
 from .progress import Progress
 from .settings import Method, references
 from .sheet import Row, raw_state
-from .usage import Usage, forget_peak
+from .usage import Usage
 
 LOG = logging.getLogger("scopemill")
 
@@ -55,25 +56,31 @@ def run_batch(batch: Batch) -> list[Record]:
     manifests.remove_leftovers(artifact_path(batch, "any").parent)
     facts = provenance.run_facts(batch.device)
     write_environment(batch.root, facts["environment"])
+    shapes = shapes_of(batch.upstream.get("convert", {}))
+    lanes = count_lanes(batch.method, batch.threads, shapes)
+    made = Made(journal, facts, shared=lanes > 1)
+
+    def work(image: str) -> Record:
+        made.begin()
+        record, is_new = bring_up_to_date(batch, image, known.get(image), common)
+        return made.add(record) if is_new else record
+
     progress = Progress(
         f"{manifests.key_of(batch.manifest)} {batch.manifest.stem}", len(batch.images)
     )
-    records, made = [], 0
-    for image in batch.images:
-        if made:
-            forget_peak()  # each image's own
-        record, is_new = bring_up_to_date(batch, image, known.get(image), common)
-        if is_new:
-            made += 1
-            record = dataclasses.replace(record, run=facts)
-            manifests.append_journal(journal, record)
+    records = []
+    for record in in_lanes(work, batch.images, lanes):
         records.append(record)
         progress.step()
     manifests.write_manifest(batch.manifest, records)
-    LOG.info(
-        "%s: %d made, %d kept, wrote %s", progress.title, made, len(records) - made, batch.manifest
-    )
+    kept = len(records) - made.n
+    LOG.info("%s: %d made, %d kept, wrote %s", progress.title, made.n, kept, batch.manifest)
     return records
+
+
+def shapes_of(converted: Mapping[str, Record]) -> list[Sequence[int] | None]:
+    """TCZYX of the images that could be converted."""
+    return [one.facts.get("shape") for one in converted.values() if one.status == "ok"]
 
 
 def write_environment(root: Path, name: str) -> None:

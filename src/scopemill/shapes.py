@@ -4,59 +4,88 @@ Counts and places are exact, and so are area, hull and diameter; sums are of 64 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+ROOM = 1 << 16  # runs, besides one for so many pixels of the image:
+PIXELS_A_RUN = 16
 # what the kernels are compiled for; other types are changed into the next that holds them
-PIXELS = (np.uint16, np.float32, np.float64)
+PIXELS = (np.uint16, np.float64)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of a label image, numbered from 0 in the order of their labels."""
+
+    labels: np.ndarray
+    """Label of each, ascending (n,)."""
+    image: np.ndarray
+    """The label image, uint32; (Y, X) or (Z, Y, X)."""
+    numbers: np.ndarray
+    """Number of the object of each possible label; of no meaning where there is none."""
+    runs: np.ndarray
+    """Row (of all planes), first column and the one after the last, int32 (runs, 3); by object."""
+    firsts: np.ndarray
+    """Where the runs of each object begin, and the end (n + 1,)."""
+
+    @classmethod
+    def of(cls, labels: np.ndarray) -> "Objects":
+        """Find the runs and whose they are."""
+        from .kernels.runs import find_runs, sort_runs
+
+        image = np.require(labels, np.uint32, ["C", "W"])
+        rows = image.reshape(-1, image.shape[-1])
+        room = ROOM + image.size // PIXELS_A_RUN  # enough for all but noise
+        runs, owners, n = find_runs(rows, room)
+        if n > room:
+            runs, owners, n = find_runs(rows, n)
+        top = int(owners.max(initial=0))
+        if top > image.size:
+            # too far apart for a table of all possible labels
+            present = np.unique(owners)
+            near = np.searchsorted(np.append(np.uint32(0), present), image)
+            return replace(cls.of(near), labels=present.astype(np.int64))
+        numbers = np.zeros(top + 1, np.uint32)
+        numbers[owners] = 1
+        present = np.flatnonzero(numbers)
+        numbers[present] = np.arange(len(present))
+        runs, firsts = sort_runs(runs, numbers[owners], len(present))
+        return cls(present, image, numbers, runs, firsts)
 
 
 def can_measure(labels: np.ndarray, images: Iterable[np.ndarray]) -> bool:
-    """Whether the kernels take these: whole labels from 0 to 32 bits in 2-D or 3-D, real images of their shape."""
-    whole = labels.dtype.kind in "bui" and labels.ndim in (2, 3)
-    alike = all(one.shape == labels.shape and one.dtype.kind in "buif" for one in images)
-    return whole and alike and 0 <= labels.min(initial=0) and labels.max(initial=0) < 2**32
-
-
-def number_densely(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels that occur, ascending (n,); uint32 labels 1 to n in their place."""
-    from .kernels.objects import find_present
-
-    labels = np.require(labels, np.uint32, ["C", "W"])
-    top = int(labels.max(initial=0))
-    if top > labels.size:
-        ids, numbers = np.unique(np.append(labels, np.uint32(0)), return_inverse=True)
-        return ids[1:].astype(np.int64), numbers[:-1].reshape(labels.shape).astype(np.uint32)
-    present = find_present(labels.ravel(), top)
-    present[0] = False
-    ids = np.flatnonzero(present)
-    if len(ids) == top:
-        return ids, labels
-    return ids, np.cumsum(present, dtype=np.uint32)[labels] * (labels > 0)
+    """Whether the kernels take these: whole labels from 0 to 32 bits, in 2-D or 3-D; real images of their shape."""
+    if labels.dtype.kind not in "bui" or labels.ndim not in (2, 3) or not labels.size:
+        return False
+    if any(one.shape != labels.shape or one.dtype.kind not in "buif" for one in images):
+        return False
+    if np.can_cast(labels.dtype, np.uint32):
+        return True
+    return bool(labels.min() >= 0 and labels.max() < 2**32)
 
 
 def measure_shapes(
-    labels: np.ndarray, n: int, spacing: tuple[float, ...]
+    objects: Objects, spacing: tuple[float, ...]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Labels 1 to n -> pixels of each, columns by name; lengths in the unit of `spacing`."""
+    """Pixels of each object, and columns by name; lengths in the unit of `spacing`."""
     from .kernels.objects import sum_runs
 
-    ndim = labels.ndim
-    stack = labels if ndim == 3 else labels[None]
-    counts, low, high, sums, products = sum_runs(stack, n)
-    low, high = low[:, -ndim:], high[:, -ndim:]
+    ndim = objects.image.ndim
+    counts, low, high, sums, products = sum_runs(objects.runs, objects.firsts, objects.image.shape[-2])  # fmt: skip
     moments = find_moments(counts, sums[:, -ndim:], products[:, -ndim:, -ndim:])
     moments *= np.multiply.outer(spacing, spacing)
     pixel = float(np.prod(spacing))
     area = counts * pixel
+    boxes = np.prod((high - low)[:, -ndim:], axis=1) * pixel
     columns = {
         "area": area,
         "equivalent_diameter_area": (2 * ndim * area / np.pi) ** (1 / ndim),
-        "extent": area / (np.prod(high - low, axis=1) * pixel),
+        "extent": area / boxes,
         **measure_axes(moments),
     }
     if ndim == 2:
-        columns |= measure_outlines(labels, low[:, 0], high[:, 0])
+        columns |= measure_outlines(objects)
         columns["solidity"] = area / columns["area_convex"]
     return counts, columns
 
@@ -86,24 +115,23 @@ def measure_axes(moments: np.ndarray) -> dict[str, np.ndarray]:
     l2, l1 = values.T
     with np.errstate(invalid="ignore"):
         eccentricity = np.where(l1 == 0, 0, np.sqrt(1 - l2 / l1))
-    a, b, c = inertia[:, 0, 0], inertia[:, 0, 1], inertia[:, 1, 1]
-    tie = np.where(b < 0, np.pi / 4, -np.pi / 4)
+    a, shared, c = inertia[:, 0, 0], moments[:, 0, 1], inertia[:, 1, 1]
+    tie = np.where(shared > 0, np.pi / 4, -np.pi / 4)
     return {
         "axis_major_length": 4 * np.sqrt(l1),
         "axis_minor_length": 4 * np.sqrt(l2),
         "eccentricity": eccentricity,
-        "orientation": np.where(a == c, tie, 0.5 * np.arctan2(-2 * b, c - a)),
+        "orientation": np.where(a == c, tie, 0.5 * np.arctan2(2 * shared, c - a)),
     }
 
 
-def measure_outlines(labels: np.ndarray, top: np.ndarray, end: np.ndarray) -> dict[str, np.ndarray]:
-    """(Y, X) labels 1 to n, rows of each -> perimeter, area and greatest diameter of the convex hull."""
-    from .kernels.hulls import find_edges, measure_hulls
+def measure_outlines(objects: Objects) -> dict[str, np.ndarray]:
+    """Perimeter, and area and greatest diameter of the convex hull, in pixels."""
+    from .kernels.hulls import measure_hulls
     from .kernels.objects import count_borders
 
-    starts = np.concatenate([[0], np.cumsum(end - top)])
-    areas, diameters = measure_hulls(find_edges(labels, top, starts), starts)
-    borders = count_borders(labels, len(top))
+    areas, diameters = measure_hulls(objects.runs, objects.firsts)
+    borders = count_borders(objects.image, objects.numbers, len(objects.labels))
     return {
         "perimeter": borders @ np.array([1, np.sqrt(2), (1 + np.sqrt(2)) / 2]),
         "area_convex": areas.astype(float),
@@ -111,11 +139,23 @@ def measure_outlines(labels: np.ndarray, top: np.ndarray, end: np.ndarray) -> di
     }
 
 
-def measure_intensities(labels: np.ndarray, counts: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Mean, standard deviation, least, greatest and median of each of the objects 1 to n, (n, 5)."""
-    from .kernels.intensities import describe, sort_by_object
+def measure_intensities(objects: Objects, counts: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Mean, standard deviation, least, greatest and median of each object, (n, 5); NaN where one of its pixels is."""
+    from .kernels.intensities import describe
 
+    image = as_pixels(image)
+    return describe(image.reshape(-1, image.shape[-1]), objects.runs, objects.firsts, counts)
+
+
+def sum_within(labels: np.ndarray, image: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels and sum of the image by label, for those below `n`, as `np.bincount` gives them."""
+    from .kernels.intensities import sum_by_label
+
+    labels = np.require(labels, np.uint32, ["C", "W"])
+    return sum_by_label(labels.ravel(), as_pixels(image).ravel(), n)
+
+
+def as_pixels(image: np.ndarray) -> np.ndarray:
+    """In a type and layout that the kernels are compiled for."""
     pixels = next((one for one in PIXELS if np.can_cast(image.dtype, one)), np.float64)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    image = np.require(image, pixels, ["C", "W"])
-    return describe(sort_by_object(labels.ravel(), image.ravel(), starts), starts)
+    return np.require(image, pixels, ["C", "W"])

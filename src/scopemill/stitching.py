@@ -58,12 +58,14 @@ class Stitcher:
 
         What lies outside the core is only compared. Cores must not overlap; a window holds its core.
         """
+        from .kernels.numbering import count, translate
+
         inner = within(core, window)
-        own = labels[inner]
-        counts = np.bincount(own.ravel())
-        counts[0] = 0
+        own = np.ascontiguousarray(labels[inner], np.uint32)
+        highest = int(labels.max(initial=0))
+        counts = count(own, highest)
         found = np.flatnonzero(counts)
-        ids = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+        ids = np.zeros(highest + 1, np.int64)
         ids[found] = found if self.keeps_ids else np.arange(len(found)) + self.n_ids + 1
         for other in () if self.keeps_ids else self.seen:
             if shared := intersect(window, other):
@@ -71,7 +73,7 @@ class Stitcher:
                 self.pairs.append(match_pieces(known, ids[labels[within(shared, window)]]))
         self.sums.append(measure(own, counts, found, core, [one[inner] for one in weights]))
         self.ids.append(ids[found])
-        self.store[core] = ids[own]
+        self.store[core] = translate(own, ids.astype(np.uint32))
         self.seen.append(core)
         self.n_ids = max(self.n_ids, int(ids.max()))
 
@@ -98,12 +100,13 @@ def match_pieces(known: np.ndarray, found: np.ndarray) -> np.ndarray:
     both = (known > 0) & (found > 0)
     if not both.any():
         return np.empty((0, 2), np.int64)
-    pairs, shared = np.unique(np.stack([known[both], found[both]], 1), axis=0, return_counts=True)
-    sizes = [count(image, ids) for image, ids in zip((known, found), pairs.T, strict=True)]
+    keys, shared = np.unique(known[both] << 32 | found[both], return_counts=True)
+    pairs = np.stack([keys >> 32, keys & 0xFFFFFFFF], 1)
+    sizes = [count_ids(image, ids) for image, ids in zip((known, found), pairs.T, strict=True)]
     return pairs[shared > SAME * (sizes[0] + sizes[1] - shared)]
 
 
-def count(image: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def count_ids(image: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Pixels of each of these ids."""
     there, counts = np.unique(image, return_counts=True)
     return counts[np.searchsorted(there, ids)]
@@ -117,10 +120,9 @@ def measure(
     weights: Sequence[np.ndarray],
 ) -> np.ndarray:
     """Pixels, sums of y and x (of the whole image), and sums of the weights of each piece: (3 + K, pieces)."""
-    where = np.flatnonzero(labels)
-    ids, (y, x) = labels.ravel()[where], np.divmod(where, labels.shape[1])
-    values = [y, x, *(one.ravel()[where] for one in weights)]
-    sums = [np.bincount(ids, one, minlength=len(counts))[found] for one in values]
-    area = counts[found]
-    starts = [area * core[0].start, area * core[1].start]
-    return np.array([area, sums[0] + starts[0], sums[1] + starts[1], *sums[2:]], np.float64)
+    from .kernels.numbering import total, total_places
+
+    highest = len(counts) - 1
+    area, (y, x) = counts[found], total_places(labels, highest)[:, found]
+    sums = [total(labels, np.ascontiguousarray(one), highest)[found] for one in weights]
+    return np.array([area, y + area * core[0].start, x + area * core[1].start, *sums], np.float64)

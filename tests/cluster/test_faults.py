@@ -8,7 +8,7 @@ from cluster_tools import journal, manifests, wait_for, write_study
 
 from scopemill.manifests import sha256
 
-GREEDY, SLOW = 2, 1  # first pixels that plugin/trouble_method.py knows
+GREEDY, SLOW, LOST = 2, 1, 3  # first pixels that plugin/trouble_method.py knows
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 KEY = "segment.cells"
 
@@ -58,6 +58,23 @@ def test_a_job_killed_for_memory_or_time_is_tried_again_with_more(
     assert slow == [("00:01:00", "TIMEOUT"), ("00:02:00", "COMPLETED")]
     assert made(results) == {f"f{i}": 1 for i in range(4)}, "what was whole is not made again"
     assert_whole(results, 4)
+
+
+def test_a_job_that_lost_its_gpu_avoids_the_node_unless_there_is_no_other(
+    cluster, profile, snakemake, tmp_path
+):
+    study = write_study(tmp_path / "study", [0, LOST], trouble())
+    results = tmp_path / "out"
+    run = snakemake(study, results, "--profile", str(profile), "--until", "segment")
+    text = run.finish()
+    jobs = [job for job in cluster.accounts(run.id) if job.rule == "segment"]
+    first = jobs[0]
+    assert [job.memory for job in jobs] == ["4000M", "8000M", "16000M"]
+    assert [job.state for job in jobs] == ["FAILED", "FAILED", "COMPLETED"]
+    assert [job.node for job in jobs] == [first.node, "None assigned", first.node], "there is one"
+    assert f"--exclude={first.node}" in text, "the second attempt, which SLURM refused"
+    assert made(results) == {"f0": 1, "f1": 1}, "what was whole is not made again"
+    assert_whole(results, 2)
 
 
 def test_a_cancelled_and_a_requeued_job_go_on_with_the_next_image(

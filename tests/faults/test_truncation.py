@@ -1,10 +1,14 @@
 """Truncation: a file of any format, cut anywhere -> refused by name, or read with every pixel that it had."""
 
+import h5py
 import numpy as np
 import pytest
 from samples import REAL, WRITERS, cut_points
 
+from scopemill.errors import DataError
+from scopemill.examples import Example, Examples, write_examples
 from scopemill.patches import Meta, write_patches
+from scopemill.readers import open_raw
 from scopemill.runner import read_fingerprint
 
 
@@ -51,3 +55,27 @@ def test_an_hdf5_artifact_that_was_cut_is_not_taken_for_whole(tmp_path):
     for length in cut_points(len(content)):
         path.write_bytes(content[:length])
         assert read_fingerprint(path) is None, length
+
+
+def test_a_training_set_that_was_cut_is_no_smaller_training_set(tmp_path):
+    path = tmp_path / "examples.h5"
+    pixels, truth = np.ones((1, 1, 16, 16), np.uint16), np.ones((1, 16, 16), np.uint8)
+    one = Example("i", "train", "i", ((0.0,) * 5,), pixels.shape, n_objects=1)
+    write_examples(path, {"channels": ["a"], "truth": "labels"}, [(one, pixels, truth)] * 3)
+    content = path.read_bytes()
+    for length in cut_points(len(content)):
+        path.write_bytes(content[:length])
+        with pytest.raises((OSError, KeyError)), Examples(path) as examples:
+            assert [examples.read(i)[0].shape for i in range(3)], length
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.ims", "a.tif"])
+def test_hdf5_is_no_image_whatever_it_is_called(tmp_path, name):
+    path = tmp_path / name
+    with h5py.File(path, "w") as file:
+        file["pixels"] = np.ones((16, 16), np.uint16)
+    for length in (None, *cut_points(path.stat().st_size)):
+        path.write_bytes(path.read_bytes()[:length])
+        with pytest.raises(DataError, match=name) as refused:
+            open_raw(path)
+        assert refused.value.code in ("FORMAT", "EMPTY", "TRUNCATED")

@@ -2,9 +2,14 @@
 
 import os
 import time
+import zipfile
+from pathlib import Path
 
+import numpy as np
 import pytest
+from roifile import ImagejRoi
 
+from scopemill.annotations.reading import read_annotations
 from scopemill.config import read_config
 from scopemill.settings import ConfigError
 
@@ -55,6 +60,21 @@ def test_a_config_that_is_no_file_is_not_waited_for(tmp_path, make):
     make(tmp_path / "config.yaml")
     with pytest.raises((ConfigError, OSError)):
         read_config(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    "name", ["../../escaped.roi", "/tmp/escaped.roi", "a/../../escaped.roi", "..\\\\escaped.roi"]
+)
+def test_an_archive_writes_nothing_wherever_its_names_lead(tmp_path, name):
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    roi = ImagejRoi.frompoints(np.array([[1, 1], [9, 1], [9, 9]]), name=name)
+    with zipfile.ZipFile(deep / "RoiSet.zip", "w") as archive:
+        archive.writestr(name, roi.tobytes())
+    before = sorted(Path("/tmp").glob("escaped*"))
+    read_annotations(deep / "RoiSet.zip")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["RoiSet.zip"]
+    assert sorted(Path("/tmp").glob("escaped*")) == before
 
 
 class Malicious:

@@ -472,6 +472,16 @@ def test_tasks_stand_behind_what_they_wait_for(study):
 # ---- what rules ask
 
 
+def test_a_job_of_equal_images_takes_as_long_as_all_of_them(study, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    asked = Forecaster.of_rules(study)
+    rows = study.batches["b0000"]
+    each = [asked.of("segment.flat", asked.facts(row)).all_cpu_s for row in rows]
+    assert len(each) > len(set(each)) and len(asked.of_batch("segment.flat", "b0000")) < len(each)
+    expected = asked.start_s("segment.flat") + sum(each)
+    assert asked.job_seconds("segment.flat", "b0000") == pytest.approx(expected, rel=1e-12)
+
+
 def test_rules_ask_without_opening_a_file(study, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "raw").mkdir()

@@ -1,5 +1,6 @@
 """Provenance: a task's code hash follows the code that the task runs, and no other."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -91,6 +92,43 @@ def test_an_import_for_the_type_checker_does_not_count(copy):
     before = code_hash("typed.py")
     change(folder / "features.py")
     assert code_hash("typed.py") == before
+
+
+def relative_imports(tree):
+    """By Python's own grammar: level, module and names of each import that counts."""
+    unused = {id(one) for node in ast.walk(tree) if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING" for one in ast.walk(node)}  # fmt: skip
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level)
+    return sorted(describe(node) for node in found if id(node) not in unused)
+
+
+def describe(node):
+    return node.level, node.module or "", tuple(sorted(alias.name for alias in node.names))
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in PACKAGE.rglob("*.py")}), ids=lambda path: path.name)  # fmt: skip
+def test_imports_are_found_as_python_finds_them(folder):
+    for path in folder.glob("*.py"):
+        text = path.read_text()
+        found = sorted(describe(node) for node in provenance.find_imports(text))
+        assert found == relative_imports(ast.parse(text)), path
+
+
+@pytest.mark.parametrize(
+    ("text", "modules"),
+    [
+        ("from .a import (\n    b,  # (see c)\n    d,\n)\n", ["a"]),
+        ("from .a import b, \\\n    c\n", ["a"]),
+        ("if x: from .a import b; from . import c\n", ["", "a"]),
+        (
+            "try:\n    from .a import b\nexcept ImportError as e:\n    from ..c import d\n",
+            ["a", "c"],
+        ),
+        ("match x:\n    case 1:\n        from .a import (b)\n", ["a"]),
+        ("from pathlib import Path\nfrom\t.a import b as c  # from here\n", ["a"]),
+    ],
+)
+def test_imports_are_found_however_they_are_written(text, modules):
+    assert sorted(node.module or "" for node in provenance.find_imports(text)) == modules
 
 
 def test_what_is_found_by_name_counts(copy):

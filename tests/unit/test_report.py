@@ -1,5 +1,8 @@
 """Report: one page in which nothing from a file can run, and numbers that can be read."""
 
+import json
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +16,7 @@ EVIL = "<script>alert(1)</script>"
 AWKWARD = "a_$x^2$ <b> & \"c\" 'd' €µ"
 VALUES = {
     "study": "s", "version": "1", "date": "today", "counts": {"all": 2, "ok": 1, "quarantined": 1, "skipped": 0},
-    "quarantine": [], "figures": [], "comparison": [], "fits": [], "summary": [], "gallery": [], "timing": [], "notes": [],
+    "quarantine": [], "figures": [], "comparison": [], "fits": [], "summary": [], "gallery": [], "more": [], "timing": [], "notes": [],
     "regions": [], "n_regions": 0, "suspects": [], "plates": {"figures": [], "left_out": 0}, "region_figures": [], "seams": [], "particles": None,
 }  # fmt: skip
 
@@ -61,6 +64,7 @@ SEAM = {
         *({"seams": [{**SEAM, key: EVIL}]} for key in ("image", "task")),
         {"gallery": [{"image": EVIL, "group": EVIL, "data": ""}]},
         {"gallery": [{"image": '" onload="alert(1)', "group": "g", "data": ""}]},
+        {"more": [(EVIL, EVIL)]},
         {"timing": [{"task": EVIL, "ok": 1, "other": 0, "seconds": 1.0, "per_image": 1.0, "slowest": 1.0}]},
     ],
 )  # fmt: skip
@@ -211,8 +215,56 @@ def test_a_large_gallery_shows_the_most_suspicious_and_every_nth_of_the_others(t
     for image in images["image"]:
         Image.new("RGB", (8, 8)).save(tmp_path / "qc" / f"{image}.png")
     (tmp_path / "qc" / "i3.png").unlink()
-    shown = gallery.make_gallery(tmp_path, images, stage.Settings(max_thumbnails=4))
+    shown, more = gallery.make_gallery(tmp_path, images, stage.Settings(max_thumbnails=4))
     assert [one["image"] for one in shown] == ["i7", "i5", "i0", "i6"]  # i3 has no picture
+    assert more == [("i1", "g"), ("i2", "g"), ("i4", "g"), ("i8", "g"), ("i9", "g")]
+
+
+def test_what_the_page_does_not_hold_is_listed_in_it():
+    values = {"more": [("a", "</script>")], "summary": [ROW] * 401, "quarantine": [{"image": "b", "status": "", "code": "", "message": ""}] * 402}  # fmt: skip
+    page = stage.render(**(VALUES | values))
+    assert page.count("</script>") == 2
+    (listed,) = re.findall(r'id="more">(.*)</script>', page)
+    assert json.loads(listed) == [["a", "</script>"]]
+    assert "0 of them are in this page" in page and "the other 1 are" in page
+    assert "The first 400 of 401 rows" in page and page.count("<td>q</td>") == 400
+    assert "The first 400 of 402 rows" in page and page.count("<td>b</td>") == 400
+
+
+def test_a_page_that_holds_all_says_nothing_of_more():
+    page = stage.render(**(VALUES | {"summary": [ROW] * 400}))
+    assert "The first" not in page and "in this page" not in page
+
+
+def many_images(n):
+    """Images of one group each in 30, with an object each."""
+    names = [f"i{k}" for k in range(n)]
+    groups = [f"g{k % 30:02d}" for k in range(n)]
+    images = pd.DataFrame({"image": names, "status": "ok", "group": groups, "n_cells": 1.0, "n_cells_low": 0.5, "n_cells_high": 2.0})  # fmt: skip
+    return images, pd.DataFrame({"image": names, "object": "cells", "group": groups, "area_um2": np.arange(n)})  # fmt: skip
+
+
+@pytest.mark.parametrize(("n", "pixels"), [(2000, 0), (2001, 1)])
+def test_many_points_are_pixels(n, pixels):
+    images, objects = many_images(n)
+    counts = plots.draw("", plots.draw_counts, images, "cells", "group")["svg"]
+    means = plots.draw("", plots.draw_distribution, objects, "area_um2", "group")["svg"]
+    assert counts.count("<image") >= pixels and means.count("<image") >= pixels
+    assert ("<image" in counts + means) == bool(pixels)
+    assert "group (the first 24 of 30)" in counts and "group (the first 24 of 30)" in means
+
+
+def test_groups_are_not_counted_where_all_are_shown():
+    assert plots.label_groups(IMAGES, "group") == "group"
+    assert plots.label_groups(IMAGES, None) == "" and plots.label_groups(IMAGES, "dose") == "dose"
+
+
+def test_only_columns_that_may_be_plotted_are_read(study):
+    root, _ = study
+    table = pd.DataFrame({"image": ["a"], "object": "cells", "area_um2": 1.0, "solidity": 2.0, "extent": 3.0})  # fmt: skip
+    tables.write_table(root / "objects.parquet", table)
+    read = stage.read_tables(root, stage.Settings(plots=("extent",)))
+    assert list(read.objects) == ["image", "object", "area_um2", "extent"]
 
 
 def test_a_small_gallery_shows_all_by_suspicion():
@@ -353,16 +405,25 @@ def test_each_plate_has_a_map_of_its_size():
     assert "3 more maps" in stage.render(**(VALUES | {"plates": found | {"left_out": 3}}))
 
 
-def test_a_well_is_drawn_in_its_row_and_column_and_others_are_hatched():
-    from matplotlib.figure import Figure
+def test_a_well_is_drawn_in_its_row_and_column_with_its_colour_and_others_are_hatched():
+    import xml.etree.ElementTree as ElementTree
 
-    axes = Figure().subplots()
-    plates.draw_map(axes, wells()[:2], (8, 12))
-    texts = {one.get_text(): one.get_position() for one in axes.texts}
-    assert texts == {"5": (0.5, 0.5), "1.23k": (11.5, 1.5)}
-    mesh = axes.collections[0].get_array().reshape(8, 12)
-    assert (~mesh.mask).sum() == 2 and mesh[0, 0] == 5 and mesh[1, 11] == 1234
-    assert axes.patches[0].get_hatch() == "////" and axes.get_ylim() == (8, 0)
+    nodes = list(ElementTree.fromstring(plates.draw_map(wells()[:2], (8, 12))).iter())
+    texts = {node.text: (float(node.get("x")), float(node.get("y"))) for node in nodes if node.tag.endswith("text")}  # fmt: skip
+    of_wells = [node.attrib for node in nodes if node.get("width") == str(plates.WIDTH - 1)]
+    assert [(one["x"], one["y"], one["fill"]) for one in of_wells] == [
+        (str(plates.LEFT), str(plates.TOP), "#440154"),  # the lowest
+        (str(plates.LEFT + 11 * plates.WIDTH), str(plates.TOP + plates.HEIGHT), "#fde725"),
+    ]
+    assert texts["1.23k"] != texts["12"] and texts["12"][0] == plates.right_of(11)
+    assert texts["A"][1] == plates.below(0) and texts["620"][1] < texts["5"][1]  # half, on the bar
+    hatched = [node.get("d") for node in nodes if node.get("fill") == "url(#hatch)"]
+    assert hatched == [f"M{plates.LEFT} {plates.TOP}H{plates.LEFT + 12 * plates.WIDTH}V{plates.TOP + 8 * plates.HEIGHT}H{plates.LEFT}z"]  # fmt: skip
+
+
+def test_a_plate_of_one_value_has_a_colour():
+    drawn = plates.draw_map(wells(value=3.0), (16, 24))
+    assert drawn.count(">3<") == 3 + 1 + 1 and ">nan<" not in drawn  # wells, column 3, the bar
 
 
 @pytest.mark.parametrize(

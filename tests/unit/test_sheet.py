@@ -1,6 +1,7 @@
 """The image sheet: every fault is found and placed; batches lose nobody."""
 
 import os
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -200,6 +201,13 @@ def test_a_few_images_use_all_cores():
 @pytest.mark.parametrize("n_images", [3, 7, 20, 39, 60, 99, 200, 249, 300, 1000, 4999])
 def test_one_more_image_leaves_the_batches_as_they_are(n_images):
     assert choose_images_per_batch(n_images, 9) == choose_images_per_batch(n_images + 1, 9)
+
+
+def test_what_a_row_says_does_not_depend_on_where_it_stands():
+    row = Row("a", "a.tif", 7, pixel_size_um="0.5", metadata={"group": "new"})
+    assert row.says == replace(row, line=2).says
+    assert row.says == {**asdict(row), "line": 0}
+    assert row.says != replace(row, metadata={"group": "old"}).says
 
 
 def state(path):

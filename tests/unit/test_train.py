@@ -403,3 +403,19 @@ def test_thresholds_are_tuned_where_that_helps():
     sure = SimpleNamespace(truth=truth, maps=np.stack([1 - truth, truth]).astype(np.float16))
     assert tune_thresholds([sure], names) == {}
     assert tune_thresholds([], names) == {}
+
+
+def test_a_training_that_the_gpu_has_no_memory_for_is_not_made_smaller(
+    examples, tmp_path, monkeypatch
+):
+    seen = []
+
+    def run_out(network, x):
+        seen.append(len(x))
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(UNet, "forward", run_out)
+    with pytest.raises(RuntimeError, match=r"too small \(CUDA out of memory.*below 2 or `crop"):
+        train(examples(), tmp_path / "a")
+    assert seen == [2], "tried once"
+    assert not (tmp_path / "a" / "model.yaml").exists()

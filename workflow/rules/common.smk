@@ -144,31 +144,32 @@ def uses_gpu(rule, wildcards):
     return FORECAST.uses_gpu(task_of(rule, wildcards))
 
 
-def on_gpu(rule):
-    """Resources of GPU work: one GPU, and where the profile's `gpu_jobs` sends it."""
+def on_gpu(rule, made="manifests/{rule}.{task}/{batch}.jsonl"):
+    """Resources of GPU work, which makes this file of the results: one GPU, and where the profile's `gpu_jobs` sends it."""
     site = workflow.resource_settings.default_resources or {}
     raw = {name: getattr(value, "raw", value) for name, value in site.items()}
     there = dict(pair.split("=", 1) for pair in raw.get("gpu_jobs", "").split())
 
-    def either(on_gpu, elsewhere):
-        return lambda wildcards: on_gpu if uses_gpu(rule, wildcards) else elsewhere
+    def either(on_gpu, on_cpu):
+        return lambda wildcards: on_gpu if uses_gpu(rule, wildcards) else on_cpu
 
     # a `gres` of the site already asks for the GPU
     gpu = {} if "gres" in there else {"gpu": either(1, None)}
     gpu |= {name: either(value, raw.get(name)) for name, value in there.items()}
-    return gpu | {"slurm_extra": elsewhere(rule, raw.get("slurm_extra"))}
+    made = made.replace("{rule}", rule)
+    return gpu | {"slurm_extra": elsewhere(made, raw.get("slurm_extra"))}
 
 
-def elsewhere(rule, extra):
+def elsewhere(made, extra):
     """For SLURM: what the profile has for all jobs, and not again to a node where the job lost its GPU."""
+    usual = (extra or "").strip("'\"")  # an expression, in a profile
 
     def elsewhere_of(wildcards, attempt):
-        made = f"manifests/{rule}.{wildcards.task}/{wildcards.get('batch')}.jsonl"
-        if rule == "train":
-            made = "{folder}/{task}/{part}model.yaml".format(**dict(wildcards.items()))
-        nodes = nodes_to_avoid(Path(f"results/{STUDY.config.study}"), made, attempt)
+        results = Path(f"results/{STUDY.config.study}")
+        job = made.format(**dict(wildcards.items()))
+        nodes = nodes_to_avoid(results, job, attempt)
         exclude = f"--exclude={','.join(nodes)}" if nodes else ""
-        return f"{extra or ''} {exclude}".strip() or None
+        return f"{usual} {exclude}".strip() or None
 
     return elsewhere_of
 

@@ -45,7 +45,7 @@ rule fit:
         part=r"(\d+-\d+/)?",
     threads: threads_of("train")
     resources:
-        **on_gpu("train"),
+        **on_gpu("train", "{folder}/{task}/{part}model.yaml"),
         mem_mb=training_memory_mb,
         runtime=lambda wildcards, attempt: doubled(600, attempt),
         device=STUDY.config.device,

@@ -10,6 +10,9 @@ import numpy as np
 
 Read = Callable[[slice, slice], np.ndarray]  # rows, columns -> labels (Y, X) of that window
 
+# its edge along the row goes to the right, else to the left; that along the column down, else up; and three of the four
+# pixels around it are the object's, not one
+RIGHT, DOWN, HOLLOW = 1, 2, 4
 STRIP_PX, BLOCK_PX = 512, 2048  # rows of one pass; columns that are looked at together
 
 
@@ -17,12 +20,10 @@ STRIP_PX, BLOCK_PX = 512, 2048  # rows of one pass; columns that are looked at t
 class Corners:
     """Corners of outlines, one row a corner."""
 
-    label: np.ndarray
+    label: np.ndarray  # uint32
     y: np.ndarray
     x: np.ndarray
-    right: np.ndarray  # whether its edge along the row goes to the right, else to the left
-    down: np.ndarray  # whether its edge along the column goes down, else up
-    hollow: np.ndarray  # whether three of the four pixels around it are the object's, not one
+    turn: np.ndarray  # RIGHT + DOWN + HOLLOW, as far as they hold
 
     def __len__(self) -> int:
         return len(self.label)
@@ -42,6 +43,8 @@ def scan(read: Read, shape: tuple[int, int]) -> Iterator[tuple[int, Corners]]:
 
     Every pixel is asked for once; outside the image there is nothing.
     """
+    from ..kernels.outlines import find_corners
+
     height, width = shape
     above = None  # pixels over the strip, with one on either side
     for y0 in range(0, height + 1, STRIP_PX):
@@ -51,7 +54,7 @@ def scan(read: Read, shape: tuple[int, int]) -> Iterator[tuple[int, Corners]]:
         for x0 in range(0, width + 1, BLOCK_PX):
             x1 = min(x0 + BLOCK_PX, width + 1)
             pixels = read(slice(y0, min(y1, height)), slice(x0, min(x1, width)))
-            block = np.zeros((y1 - y0 + 1, x1 - x0 + 1), pixels.dtype)
+            block = np.zeros((y1 - y0 + 1, x1 - x0 + 1), np.uint32)
             block[1 : 1 + pixels.shape[0], 1 : 1 + pixels.shape[1]] = pixels
             if above is not None:
                 block[0] = above[x0 : x1 + 1]
@@ -59,26 +62,6 @@ def scan(read: Read, shape: tuple[int, int]) -> Iterator[tuple[int, Corners]]:
                 block[1:, 0] = left
             left = block[1:, -1].copy()
             below.append(block[-1, 1:].copy())
-            found.append(find_corners(block, y0, x0))
-        above = np.concatenate([np.zeros(1, below[0].dtype), *below])
+            found.append(Corners(*find_corners(block, y0, x0)))
+        above = np.concatenate([np.zeros(1, np.uint32), *below])
         yield y1, Corners.join(found)
-
-
-def find_corners(pixels: np.ndarray, y0: int, x0: int) -> Corners:
-    """Corners between pixels (Y, X); that between the first four is at (y0, x0)."""
-    beside, below = pixels[:, 1:] != pixels[:, :-1], pixels[1:] != pixels[:-1]
-    turning = (beside[1:] | beside[:-1]) & (below[:, 1:] | below[:, :-1])
-    y, x = (axis.astype(np.int32) for axis in np.nonzero(turning))
-    around = {(dy, dx): pixels[y + dy, x + dx] for dy in (0, 1) for dx in (0, 1)}
-    parts = []
-    for (dy, dx), own in around.items():
-        side, over, across = around[dy, 1 - dx], around[1 - dy, dx], around[1 - dy, 1 - dx]
-        single = (own != 0) & (side != own) & (over != own)
-        hollow = (side != 0) & (side == over) & (side == across) & (side != own)
-        for chosen, label in ((single, own), (hollow, side)):
-            n = int(chosen.sum())
-            parts.append(Corners(
-                label[chosen], y[chosen] + np.int32(y0), x[chosen] + np.int32(x0),
-                np.full(n, bool(dx)), np.full(n, bool(dy)), np.full(n, chosen is hollow),
-            ))  # fmt: skip
-    return Corners.join(parts)

@@ -6,11 +6,10 @@ of the same object there, so that sorting links all corners of all objects, and 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from .corners import Corners, Read, scan
+from .corners import RIGHT, Corners, Read, scan
 
 AT_ONCE = 100_000  # corners
 
@@ -62,75 +61,26 @@ def batches(corners: Corners) -> Iterator[Corners]:
 
 def find_last_rows(read: Read, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Labels, rising, and the row below the lowest pixel of each: objects need not be in one piece."""
-    found = [lowest(corners.label, corners.y) for _, corners in scan(read, shape)]
+    found = [lowest(feet.label, feet.y) for _, corners in scan(read, shape) for feet in [corners[corners.turn == RIGHT]]]  # fmt: skip
     return lowest(*(np.concatenate(each) for each in zip(*found, strict=True)))
 
 
 def lowest(label: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct labels, rising, and the largest y of each."""
-    order = np.lexsort((y, label))
+    order = np.argsort(label, kind="stable")
     label, y = label[order], y[order]
-    last = np.append(label[1:] != label[:-1], True)[: len(label)]
-    return label[last], y[last]
+    first = np.flatnonzero(np.append(True, label[1:] != label[:-1])[: len(label)])
+    return label[first], np.maximum.reduceat(y, first) if len(first) else y
 
 
 def trace_corners(corners: Corners) -> Outlines:
     """All corners of some objects -> their outlines."""
-    # along a row, an outline's edges are between the 1st and 2nd corner, the 3rd and 4th, ...
-    corners = corners[np.lexsort((corners.right, corners.x, corners.y, corners.label))]
-    in_row = np.arange(len(corners)) ^ 1
-    order = np.lexsort((corners.down, corners.y, corners.x, corners.label))
-    in_column = np.empty_like(order)
-    in_column[order] = order[np.arange(len(order)) ^ 1]
-    # with the object on the right hand
-    leaves_in_row = (corners.right == corners.down) ^ corners.hollow
-    follow = part_touching(corners, np.where(leaves_in_row, in_row, in_column))
-    order, sizes = walk(follow)
+    from ..kernels.outlines import link_corners
+
+    corners = corners[np.argsort(corners.label, kind="stable")]
+    ends = np.append(np.flatnonzero(np.diff(corners.label)) + 1, len(corners))
+    order, sizes = link_corners(corners.y, corners.x, corners.turn, ends)
     return nest(corners[order], sizes)
-
-
-def part_touching(corners: Corners, follow: np.ndarray) -> np.ndarray:
-    """Rings that touch themselves at a corner become several, each of which passes it once."""
-    twice = np.flatnonzero(
-        (corners.label[1:] == corners.label[:-1])
-        & (corners.y[1:] == corners.y[:-1])
-        & (corners.x[1:] == corners.x[:-1])
-    )
-    if len(twice):
-        ring = find_rings(follow)
-        one = twice[ring[twice] == ring[twice + 1]]
-        follow[one], follow[one + 1] = follow[one + 1], follow[one]
-    return follow
-
-
-def find_rings(follow: np.ndarray) -> np.ndarray:
-    """Number of the ring of each corner."""
-    from scipy.sparse import csgraph
-
-    return csgraph.connected_components(as_graph(follow), connection="strong")[1]
-
-
-def as_graph(follow: np.ndarray) -> Any:
-    """Sparse matrix with an edge from each corner to the next."""
-    from scipy.sparse import csr_array
-
-    n = len(follow)
-    return csr_array((np.ones(n), follow, np.arange(n + 1)), (n, n))
-
-
-def walk(follow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners in the order of their rings, each from its first, and how many each ring has."""
-    from scipy.sparse import csgraph
-
-    ring = find_rings(follow)
-    first = np.sort(np.unique(ring, return_index=True)[1])
-    before = np.empty_like(follow)
-    before[follow] = np.arange(len(follow))
-    chain = follow.copy()
-    chain[before[first]] = np.roll(first, -1)  # from the end of a ring into the next
-    order = csgraph.breadth_first_order(as_graph(chain), first[0], return_predecessors=False)
-    starts = np.flatnonzero(np.isin(order, first, assume_unique=True))
-    return order, np.diff(np.append(starts, len(order)))
 
 
 def nest(corners: Corners, sizes: np.ndarray) -> Outlines:

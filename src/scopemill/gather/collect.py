@@ -13,6 +13,8 @@ from .summary import column_name
 if TYPE_CHECKING:
     import pandas as pd
 
+AT_ONCE = 100  # tables
+
 
 def measured_images(records: dict[str, Record], good: list[str]) -> set[str]:
     """Usable images that a task has something of."""
@@ -168,16 +170,29 @@ def read_spots(
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
-def read_all(root: Path, records: dict[str, Record], good: list[str]) -> "pd.DataFrame":
+def read_all(
+    root: Path, records: dict[str, Record], good: list[str], at_once: int = AT_ONCE
+) -> "pd.DataFrame":
     """One task's tables of all usable images, in the order of the sheet."""
     import pandas as pd
 
     made = [records[image] for image in good if records[image].status == "ok"]
-    parts = [tables.read_table(root / record.artifact) for record in made]
-    for part in parts:
-        part.attrs = {}  # pandas compares them at each concat
+    # frames of many images take several times their rows, so that few are held at a time
+    parts = [
+        read_some(root, made[first : first + at_once]) for first in range(0, len(made), at_once)
+    ]
     return (
         pd.concat(parts, ignore_index=True)
         if parts
         else pd.DataFrame(columns=["image", "t", "label"])
     )
+
+
+def read_some(root: Path, records: list[Record]) -> "pd.DataFrame":
+    """Tables of some images, one below the other."""
+    import pandas as pd
+
+    parts = [tables.read_table(root / record.artifact) for record in records]
+    for part in parts:
+        part.attrs = {}  # pandas compares them at each concat
+    return pd.concat(parts, ignore_index=True)

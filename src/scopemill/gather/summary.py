@@ -64,9 +64,9 @@ def summarise_images(
     parts = [images]
     for kind, table in objects.groupby("object", sort=False):
         classes, columns = class_names(table), key_columns(table, means)
-        by_image = dict(list(table.groupby("image")))
+        of_image = table.groupby("image").indices
         rows = {
-            image: summarise_image(kind, by_image.get(image, table.iloc[:0]), classes, columns)
+            image: summarise_image(kind, table.iloc[of_image.get(image, [])], classes, columns)
             for image in measured[kind]
         }
         parts.append(
@@ -110,15 +110,23 @@ def summarise_groups(
     rng = np.random.default_rng(seed)
     good = images[images["status"] == "ok"]
     groups = split_groups(good, group_by)
+    places = find_rows(objects, [members for _, members in groups])
     rows = []
-    for group, members in groups:
-        chosen = objects[objects["image"].isin(members["image"])]
+    for (group, members), place in zip(groups, places, strict=True):
+        chosen = objects.iloc[place]
         for kind, table in chosen.groupby("object", sort=False):
             rows += [
                 {"group": group, "object": kind, "region_of": "", "region": "", **row}
                 for row in summarise_group(table, members, means, rng)
             ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def find_rows(objects: "pd.DataFrame", groups: "list[pd.DataFrame]") -> list[np.ndarray]:
+    """Numbers of the rows of objects in each group of images, found for all of them at once."""
+    number = {image: n for n, members in enumerate(groups) for image in members["image"]}
+    rows = objects.groupby(objects["image"].map(number)).indices
+    return [rows.get(n, np.zeros(0, np.int64)) for n in range(len(groups))]
 
 
 def split_groups(images: "pd.DataFrame", group_by: str) -> list[tuple[Any, "pd.DataFrame"]]:

@@ -12,50 +12,54 @@ NONE = 1 << 40  # an edge of a row without pixels
 
 
 @compiled
-def find_edges(labels: np.ndarray, low: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """(Y, X) labels -> first column, and minus the last, of each row of each object (2, rows); rows of object k begin at starts[k]."""
-    height, width = labels.shape
-    edges = np.full((2, starts[-1]), NONE, np.int64)
-    for y in range(height):
-        row = labels[y]
-        start = 0
-        while start < width:
-            end = start + 1
-            while end < width and row[end] == row[start]:
-                end += 1
-            if row[start]:
-                k = row[start] - 1
-                at = starts[k] + y - low[k]
-                edges[0, at] = min(edges[0, at], start)
-                edges[1, at] = min(edges[1, at], 1 - end)
-            start = end
-    return edges
-
-
-@compiled
-def measure_hulls(edges: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges -> pixels in the hull (n,) and four times the square of the greatest distance on its outline (n,)."""
-    n = len(starts) - 1
+def measure_hulls(runs: np.ndarray, firsts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Runs by object -> pixels in the hull (n,), and four times the square of the greatest distance on its outline (n,)."""
+    n = len(firsts) - 1
     areas, diameters = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    longest = (starts[1:] - starts[:-1]).max() if n else 0
+    longest = 0
+    for k in range(n):
+        longest = max(longest, runs[firsts[k + 1] - 1, 0] + 1 - runs[firsts[k], 0])
+    edges = np.empty((2, longest), np.int64)
     # two chains, one after the other: a point for each half row
     points = np.empty((4 * longest + 2, 2), np.int64)
     for k in range(n):
-        own = edges[:, starts[k] : starts[k + 1]]
-        filled = np.empty_like(own)
+        own = edges[:, : find_edges(runs[firsts[k] : firsts[k + 1]], edges)]
         for side in range(2):
             length = make_chain(own[side], points)
-            fill_chain(points[:length], filled[side])
-        for row in range(own.shape[1]):
-            inside = 1 - filled[1, row] - filled[0, row]
-            areas[k] += inside
-            if inside == 0:
-                filled[:, row] = NONE
-        length = make_chain(filled[0], points)
-        right = points[length : length + make_chain(filled[1], points[length:])]
-        right[:, 1] = -right[:, 1]
+            fill_chain(points[:length], own[side])
+        areas[k] = count_inside(own)
+        length = make_chain(own[0], points)
+        right = points[length : length + make_chain(own[1], points[length:])]
+        for i in range(len(right)):
+            right[i, 1] = -right[i, 1]
         diameters[k] = find_diameter(points[: length + len(right)])
     return areas, diameters
+
+
+@compiled
+def find_edges(runs: np.ndarray, edges: np.ndarray) -> int:
+    """Runs of one object -> first column and minus the last of each row, written into `edges`; the number of rows."""
+    top = runs[0, 0]
+    height = runs[-1, 0] + 1 - top
+    for row in range(height):
+        edges[0, row] = edges[1, row] = NONE
+    for i in range(len(runs)):
+        row = runs[i, 0] - top
+        edges[0, row] = min(edges[0, row], runs[i, 1])
+        edges[1, row] = min(edges[1, row], 1 - runs[i, 2])
+    return height
+
+
+@compiled
+def count_inside(edges: np.ndarray) -> int:
+    """Pixels between the edges; rows without any are marked so."""
+    total = 0
+    for row in range(edges.shape[1]):
+        inside = 1 - edges[1, row] - edges[0, row]
+        total += inside
+        if inside == 0:
+            edges[0, row] = edges[1, row] = NONE
+    return total
 
 
 @compiled
@@ -73,17 +77,20 @@ def make_chain(edge: np.ndarray, points: np.ndarray) -> int:
                 x = min(x, 2 * edge[y // 2 + 1])
         if x >= NONE:
             continue
-        while length >= 2 and not turns(points[length - 2], points[length - 1], y, x):
+        while length >= 2 and not turns(points, length, y, x):
             length -= 1
-        points[length] = (y, x)
+        points[length, 0] = y
+        points[length, 1] = x
         length += 1
     return length
 
 
 @compiled
-def turns(one: np.ndarray, two: np.ndarray, y: int, x: int) -> bool:
-    """Whether the second point lies left of the way from the first to (y, x)."""
-    return (two[1] - one[1]) * (y - one[0]) < (x - one[1]) * (two[0] - one[0])
+def turns(points: np.ndarray, length: int, y: int, x: int) -> bool:
+    """Whether the last point lies left of the way from the one before it to (y, x)."""
+    y0, x0 = points[length - 2, 0], points[length - 2, 1]
+    y1, x1 = points[length - 1, 0], points[length - 1, 1]
+    return (x1 - x0) * (y - y0) < (x - x0) * (y1 - y0)
 
 
 @compiled
@@ -93,9 +100,9 @@ def fill_chain(points: np.ndarray, edge: np.ndarray) -> None:
     for row in range(len(edge)):
         while points[at + 1, 0] < 2 * row:
             at += 1
-        dy, dx = points[at + 1] - points[at]
-        x = points[at, 1] * dy + dx * (2 * row - points[at, 0])
-        edge[row] = -(-x // (2 * dy))
+        y0, x0 = points[at, 0], points[at, 1]
+        dy, dx = points[at + 1, 0] - y0, points[at + 1, 1] - x0
+        edge[row] = -(-(x0 * dy + dx * (2 * row - y0)) // (2 * dy))
 
 
 @compiled
@@ -103,7 +110,7 @@ def find_diameter(points: np.ndarray) -> int:
     """Square of the greatest distance of two points."""
     greatest = 0
     for i in range(len(points)):
+        y, x = points[i, 0], points[i, 1]
         for j in range(i):
-            dy, dx = points[i] - points[j]
-            greatest = max(greatest, dy * dy + dx * dx)
+            greatest = max(greatest, (points[j, 0] - y) ** 2 + (points[j, 1] - x) ** 2)
     return greatest

@@ -1,7 +1,4 @@
-"""Objects: labels numbered 1 to n -> pixels, boxes and sums of coordinates of each; kinds of its border pixels.
-
-The sums follow the runs of equal labels in a row, whose sums have closed forms.
-"""
+"""Objects: runs of each -> pixels, boxes and sums of coordinates; labels -> kinds of border pixels."""
 
 import numpy as np
 
@@ -16,82 +13,60 @@ KINDS[[13, 23]] = MIXED
 
 
 @compiled
-def find_present(labels: np.ndarray, top: int) -> np.ndarray:
-    """Whether each of 0 to `top` occurs in flat labels."""
-    present = np.zeros(top + 1, np.bool_)
-    for label in labels:
-        present[label] = True
-    return present
-
-
-@compiled
 def sum_runs(
-    labels: np.ndarray, n: int
+    runs: np.ndarray, firsts: np.ndarray, height: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(Z, Y, X) labels -> pixels (n,), lower and upper corners (n, 3), sums (n, 3) and products (n, 3, 3) of coordinates.
+    """Runs by object, rows of a plane -> pixels (n,), lower and upper corners (n, 3), sums (n, 3), products (n, 3, 3).
 
-    Coordinates count from the object's first pixel, so that the sums stay small, and exact.
+    Coordinates are (z, y, x) from the object's first pixel, so that their sums stay small; all are whole, and exact. Of the
+    products, the upper half is given.
     """
-    depth, height, width = labels.shape
+    n = len(firsts) - 1
     counts = np.zeros(n, np.int64)
-    firsts = np.zeros((n, 3), np.int64)
-    low = np.zeros((n, 3), np.int64)
-    high = np.zeros((n, 3), np.int64)
-    sums = np.zeros((n, 3), np.int64)
-    products = np.zeros((n, 3, 3), np.int64)
-    for z in range(depth):
-        for y in range(height):
-            row = labels[z, y]
-            start = 0
-            while start < width:
-                end = start + 1
-                while end < width and row[end] == row[start]:
-                    end += 1
-                if row[start]:
-                    k = row[start] - 1
-                    if counts[k] == 0:
-                        firsts[k] = (z, y, start)
-                        low[k] = firsts[k]
-                    low[k, 1] = min(low[k, 1], y)
-                    low[k, 2] = min(low[k, 2], start)
-                    high[k, 0] = z + 1
-                    high[k, 1] = max(high[k, 1], y + 1)
-                    high[k, 2] = max(high[k, 2], end)
-                    m = end - start
-                    dz, dy, dx = z - firsts[k, 0], y - firsts[k, 1], start - firsts[k, 2]
-                    in_x = m * dx + m * (m - 1) // 2
-                    counts[k] += m
-                    sums[k, 0] += m * dz
-                    sums[k, 1] += m * dy
-                    sums[k, 2] += in_x
-                    products[k, 0, 0] += m * dz * dz
-                    products[k, 0, 1] += m * dz * dy
-                    products[k, 0, 2] += dz * in_x
-                    products[k, 1, 1] += m * dy * dy
-                    products[k, 1, 2] += dy * in_x
-                    products[k, 2, 2] += (
-                        m * dx * dx + m * (m - 1) * dx + (m - 1) * m * (2 * m - 1) // 6
-                    )
-                start = end
+    low, high = np.zeros((n, 3), np.int64), np.zeros((n, 3), np.int64)
+    sums, products = np.zeros((n, 3), np.int64), np.zeros((n, 3, 3), np.int64)
+    for k in range(n):
+        first_z, first_y = divmod(runs[firsts[k], 0], height)
+        first_x = runs[firsts[k], 1]
+        low[k, 0], low[k, 1], low[k, 2] = first_z, first_y, first_x
+        z = first_z
+        for i in range(firsts[k], firsts[k + 1]):
+            row, start, end = runs[i, 0], runs[i, 1], runs[i, 2]
+            while row >= (z + 1) * height:
+                z += 1
+            y = row - z * height
+            low[k, 1] = min(low[k, 1], y)
+            low[k, 2] = min(low[k, 2], start)
+            high[k, 0] = z + 1
+            high[k, 1] = max(high[k, 1], y + 1)
+            high[k, 2] = max(high[k, 2], end)
+            m, dz, dy, dx = end - start, z - first_z, y - first_y, start - first_x
+            in_x = m * dx + m * (m - 1) // 2
+            counts[k] += m
+            sums[k, 0] += m * dz
+            sums[k, 1] += m * dy
+            sums[k, 2] += in_x
+            products[k, 0, 0] += m * dz * dz
+            products[k, 0, 1] += m * dz * dy
+            products[k, 0, 2] += dz * in_x
+            products[k, 1, 1] += m * dy * dy
+            products[k, 1, 2] += dy * in_x
+            products[k, 2, 2] += m * dx * dx + m * (m - 1) * dx + (m - 1) * m * (2 * m - 1) // 6
     return counts, low, high, sums, products
 
 
 @compiled
-def count_borders(labels: np.ndarray, n: int) -> np.ndarray:
-    """(Y, X) labels -> border pixels of each object (n, 3), of the three kinds that a perimeter is made of."""
+def count_borders(labels: np.ndarray, numbers: np.ndarray, n: int) -> np.ndarray:
+    """(Y, X) labels, object of each label from 0 -> border pixels of each object (n, 3), of the three kinds of a perimeter."""
     height, width = labels.shape
     counts = np.zeros((n, 3), np.int64)
     # three rows of the labels of border pixels, all else 0
-    rim = np.zeros((3, width + 2), np.uint32)
-    for y in range(height + 1):
-        below = rim[y % 3]
-        if y < height:
-            mark_border(labels, y, below)
-        else:
-            below[:] = 0
-        if y == 0:
+    rim = np.zeros((3, width + 2), labels.dtype)
+    for y in range(-1, height):
+        above, here, below = rim[(y - 1) % 3], rim[y % 3], rim[(y + 1) % 3]
+        mark_border(labels, y + 1, below)
+        if y < 0:
             continue
-        here, above = rim[(y - 1) % 3], rim[(y - 2) % 3]
         for x in range(1, width + 1):
             k = here[x]
             if k:
@@ -99,17 +74,21 @@ def count_borders(labels: np.ndarray, n: int) -> np.ndarray:
                 corner = (above[x - 1] == k) + (above[x + 1] == k) + (below[x - 1] == k) + (below[x + 1] == k)  # fmt: skip
                 kind = KINDS[1 + 2 * beside + 10 * corner]
                 if kind >= 0:
-                    counts[k - 1, kind] += 1
+                    counts[numbers[k], kind] += 1
     return counts
 
 
 @compiled
-def mark_border(labels: np.ndarray, y: int, row: np.ndarray) -> None:
+def mark_border(labels: np.ndarray, y: int, rim: np.ndarray) -> None:
     """Write the labels of those pixels of row `y` that have another label, or the image's end, beside them."""
-    height, width = labels.shape
-    for x in range(width):
-        k = labels[y, x]
-        inside = 0 < y < height - 1 and 0 < x < width - 1
-        if inside and k == labels[y - 1, x] and k == labels[y + 1, x] and k == labels[y, x - 1] and k == labels[y, x + 1]:  # fmt: skip
-            k = np.uint32(0)
-        row[x + 1] = k
+    height = len(labels)
+    for x in range(labels.shape[1]):
+        rim[x + 1] = labels[y, x] if y < height else 0
+    if 0 < y < height - 1:
+        # views, since indices that need no sum are looped over several at a time
+        above, here, below = labels[y - 1, 1:-1], labels[y, 1:-1], labels[y + 1, 1:-1]
+        left, right, out = labels[y, :-2], labels[y, 2:], rim[2:-2]
+        for x in range(len(here)):
+            k = here[x]
+            within = (above[x] == k) & (below[x] == k) & (left[x] == k) & (right[x] == k)
+            out[x] = 0 if within else k

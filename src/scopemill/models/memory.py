@@ -4,10 +4,11 @@ What fitted is remembered for each network as long as the job lasts.
 """
 
 import logging
-import math
+import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,15 +18,16 @@ from torch import nn
 from ..gpu_faults import is_out_of_memory
 
 LOG = logging.getLogger(__name__)
+TOLD = 64  # notes that are remembered: those of all images in hand, some more than once
 
 
 @dataclass
 class Room:
     """How much a network may look at at once."""
 
-    values: float = math.inf  # of a batch
+    values: int = sys.maxsize  # of a batch
     said: str = ""
-    note: Callable[[str], None] = LOG.warning
+    notes: deque[Callable[[str], None]] = field(default_factory=lambda: deque(maxlen=TOLD))
 
 
 ROOMS: WeakKeyDictionary[nn.Module, Room] = WeakKeyDictionary()
@@ -37,9 +39,9 @@ def room_of(network: nn.Module) -> Room:
 
 
 def tell(network: nn.Module, note: Callable[[str], None]) -> None:
-    """From now on `note` hears when batches of a network are halved; and at once, where they already are."""
+    """Let the image in hand hear when batches of a network are halved; and at once, where they already are."""
     room = room_of(network)
-    room.note = note
+    room.notes.append(note)
     if room.said:
         note(room.said)
 
@@ -56,7 +58,7 @@ def predict_in_parts(
     """
     room, each, found, start = room_of(network), max(1, batch[:1].size), [], 0
     while start < len(batch) or not found:
-        n = min(len(batch) - start, max(1, int(min(room.values // each, len(batch)))))
+        n = min(len(batch) - start, max(1, room.values // each))
         predicted, cause = try_out(predict, batch[start : start + n])
         if predicted is not None:
             found.append(predicted)
@@ -65,14 +67,15 @@ def predict_in_parts(
         if n <= 1:
             size = " x ".join(map(str, batch.shape[2:]))
             raise RuntimeError(
-                f"the GPU has no memory for a single patch of {size} pixels ({cause}); take a GPU with more memory or with "
-                "no other program on it, cut smaller patches (patch_size_px), or set device: cpu"
+                f"the GPU has no memory for a single patch of {size} pixels ({cause}); take a GPU with more memory or no "
+                "other program on it, look at smaller parts (patch_size_px of a patch set, tile_px), or set device: cpu"
             )
         torch.cuda.empty_cache()
         room.values = (n // 2) * each
         room.said = "the GPU's memory was too small for the batch_size; fewer patches were predicted at once"
         LOG.warning("no GPU memory for %s patches at once; %s from now on: %s", n, n // 2, cause)
-        room.note(room.said)
+        for note in room.notes:
+            note(room.said)
     return found[0] if len(found) == 1 else np.concatenate(found)
 
 

@@ -1,6 +1,7 @@
 """Ready: a model folder -> its network, prepared to predict; kept from one image to the next."""
 
 import functools
+import threading
 from pathlib import Path
 
 import torch
@@ -10,11 +11,14 @@ from . import predict
 from .description import Description
 from .folder import load_model
 
+LOADING = threading.Lock()  # lanes of a job share one network
+
 
 def load_ready(folder: Path, device: str) -> tuple[nn.Module, Description, torch.device, str]:
     """Network, description, device and a warning about it, from the last call where nothing changed since."""
     files = sorted(folder.glob("*"))
-    return load_changed(folder, device, tuple(file.stat().st_mtime_ns for file in files))
+    with LOADING:
+        return load_changed(folder, device, tuple(file.stat().st_mtime_ns for file in files))
 
 
 @functools.lru_cache(maxsize=1)

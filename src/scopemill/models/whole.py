@@ -14,6 +14,7 @@ from torch.nn import functional
 from ..instances import Settings as InstanceSettings
 from ..instances import find_instances
 from ..scaling import find_step, take_nearest
+from ..thresholds import find_threshold, smoothen
 from ..tiling import Blend, choose_tile, cut, tile_origins
 from .description import Description
 from .predict import predict_patches
@@ -23,7 +24,11 @@ TILE_3D = 512
 BATCH_PX = 512**2  # what `batch_size` counts
 LOOK = 256  # pixels of the part that the first pass looks at
 ZOOMS = (0.25, 0.5, 1.0, 2.0)
+ZOOMS_AN_OCTAVE = 8
 CLOSE = 0.15  # a scale that is off by less is near enough
+NEARBY = 0.3  # one that is off by less is put right without another look
+GUESS = 512  # pixels of the part whose bright parts are measured
+BELIEVED = 0.5  # of the bright area must be objects that the network is sure of
 FITS = (0.55, 1.8)  # times the network's diameter: what it was trained to recognise
 
 
@@ -127,28 +132,68 @@ def enlarge(own: InstanceSettings, factor: float) -> InstanceSettings:
 
 
 def estimate_diameter(ready: Ready, image: np.ndarray, own: InstanceSettings) -> float:
-    """Diameter of the objects in pixels, from the scale at which most of them look as in training."""
+    """Diameter of the objects in pixels, from the scale at which most of them look as in training.
+
+    That of the bright parts is where the search begins, and ends where the network finds most of their area at that scale.
+    """
     known = ready.description.object_diameter_px
-    best, zoom = 0.0, 1.0
+    guess, threshold = guess_diameter(image)
+    if guess and min(ZOOMS) < known / guess < max(ZOOMS) / FITS[0]:
+        zoom = round_zoom(known / guess)
+        score, diameter = look_at(ready, image, zoom, own)
+        bright = smoothen_light(choose_part(image, int(LOOK / zoom))) > threshold
+        if score > BELIEVED * bright.mean():
+            return refine(ready, image, own, zoom, diameter)
+    best, zoom, found = 0.0, 1.0, known
     for candidate in ZOOMS:
-        if candidate > 1 and best and zoom < 1 / FITS[0]:
+        if candidate > 1 and best and zoom < found / known / FITS[0]:
             break  # a dear look, for objects so small that a smaller scale shows none
         score, diameter = look_at(ready, image, candidate, own)
         if score > best:
-            best, zoom = score, candidate * known / diameter
+            best, zoom, found = score, candidate, diameter
+    return refine(ready, image, own, zoom, found)
+
+
+def refine(
+    ready: Ready, image: np.ndarray, own: InstanceSettings, zoom: float, diameter: float
+) -> float:
+    """The diameter in pixels of the image of objects that have this one at a zoom, looked at again where it is far off."""
+    known = ready.description.object_diameter_px
     for _ in range(2):
-        _, diameter = look_at(ready, image, zoom, own)
-        if not diameter or abs(diameter / known - 1) < CLOSE:
+        if not diameter or abs(diameter / known - 1) < NEARBY:
             break
-        zoom *= known / diameter
+        zoom = round_zoom(zoom * known / diameter)
+        _, diameter = look_at(ready, image, zoom, own)
+    if diameter and abs(diameter / known - 1) > CLOSE:
+        zoom = round_zoom(zoom * known / diameter)
     return known / zoom
+
+
+def round_zoom(zoom: float) -> float:
+    """One of few zooms: each size of image that is new to the CPU's library takes as long as an image."""
+    return 2 ** (round(ZOOMS_AN_OCTAVE * np.log2(zoom)) / ZOOMS_AN_OCTAVE)
+
+
+def guess_diameter(image: np.ndarray) -> tuple[float, float]:
+    """Diameter of the bright parts of the brightest window, 0 where nothing is; and the light from which on they are."""
+    from scipy import ndimage
+
+    light = smoothen_light(choose_part(image, GUESS))
+    threshold = find_threshold(light, "otsu")
+    areas = np.bincount(ndimage.label(light > threshold)[0].ravel())[1:]
+    return (middle_diameter(areas) if len(areas) else 0.0), threshold
+
+
+def smoothen_light(image: np.ndarray) -> np.ndarray:
+    """(C, Y, X) -> (Y, X), without noise."""
+    return smoothen(image.clip(0, 1).mean(axis=0), 1.0, (1.0, 1.0))
 
 
 def look_at(
     ready: Ready, image: np.ndarray, zoom: float, own: InstanceSettings
 ) -> tuple[float, float]:
     """How much of the brightest part is objects of a fitting size, and their diameter at this scale."""
-    part = choose_part(image, round(LOOK / zoom))
+    part = choose_part(image, int(LOOK / zoom))
     maps = predict_at(ready, part, zoom)
     named = dict(zip(ready.description.output, maps, strict=True))
     labels = find_instances(named, own)
@@ -159,10 +204,14 @@ def look_at(
     surety = np.bincount(labels.ravel(), named["foreground"].ravel())[1:] / areas
     known = ready.description.object_diameter_px
     fits = (diameters > FITS[0] * known) & (diameters < FITS[1] * known)
-    score = float((areas * surety * fits).sum() / labels.size)
-    order = np.argsort(diameters)
-    half = np.searchsorted(np.cumsum(areas[order]), areas.sum() / 2)
-    return score, float(diameters[order][min(half, len(order) - 1)])
+    return float((areas * surety * fits).sum() / labels.size), middle_diameter(areas)
+
+
+def middle_diameter(areas: np.ndarray) -> float:
+    """Diameter of a disc with the area of the object in which the middle pixel lies, objects in order of size."""
+    ordered = np.sort(areas)
+    i = np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)
+    return float(np.sqrt(ordered[min(i, len(ordered) - 1)] * 4 / np.pi))
 
 
 def choose_part(image: np.ndarray, size: int) -> np.ndarray:

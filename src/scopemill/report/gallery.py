@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,17 +33,24 @@ def by_suspicion(images: "pd.DataFrame") -> "pd.DataFrame":
 
 def make_gallery(
     root: Path, images: "pd.DataFrame", settings: "Settings"
-) -> Iterator[dict[str, str]]:
-    """Thumbnails of usable images, as data, each with a link to the picture; the most suspicious first."""
+) -> tuple[list[dict[str, str]], list[tuple[str, str]]]:
+    """Thumbnails as data, with image and group; and (image, group) of all others, whose pictures are read when wanted.
+
+    Of usable images with a picture, the most suspicious first.
+    """
     group = dict(zip(images["image"], images.get(settings.group_by, images["status"]), strict=True))
     ranked = by_suspicion(images[images["status"] == "ok"])["image"]
     usable = [image for image in ranked if (root / "qc" / f"{image}.png").exists()]
-    for image in choose_images(usable, settings.max_thumbnails):
-        yield {
+    chosen = dict.fromkeys(choose_images(usable, settings.max_thumbnails))
+    shown = [
+        {
             "image": image,
             "group": str(group[image]),
             "data": make_thumbnail(root / "qc" / f"{image}.png", settings.thumbnail_px),
         }
+        for image in chosen
+    ]
+    return shown, [(image, str(group[image])) for image in usable if image not in chosen]
 
 
 def choose_images(ranked: list[str], most: int) -> list[str]:

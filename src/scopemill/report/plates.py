@@ -1,18 +1,26 @@
-"""Plates: the table of wells -> heat maps as SVG text, one a plate and quantity, with the value in each well."""
+"""Plates: the table of wells -> heat maps as SVG text, one a plate and quantity, with the value in each well.
+
+They are written as text: drawing the hundreds of values of one plate takes matplotlib most of a second.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .plots import MOST_OF_A_KIND, PREFERRED, draw
+from .plots import MOST_OF_A_KIND, PREFERRED
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
 LAYOUTS = ((8, 12), (16, 24), (32, 48))  # rows, columns of plates with 96, 384 and 1536 wells
-INCH, FONT = 0.62, 10  # of a well, and of its value in points
+WIDTH, HEIGHT, FONT = 44, 31, 12  # of a well and of its value, in CSS pixels
+LEFT, TOP, RIGHT = (
+    30,
+    24,
+    90,
+)  # for names of rows, numbers of columns, and colours with their values
+BAR, STEPS = 14, 32  # width of the colours, and how many are shown
 MOST_FIGURES, MOST_OF_OBJECT = 48, 6
 DARK = 0.6  # wells brighter than this have dark letters
 
@@ -24,7 +32,7 @@ def make_section(wells: "pd.DataFrame") -> dict[str, Any]:
     wells = wells.astype({"plate": object, "class": object}).fillna({"plate": "", "class": ""})
     maps = list(list_maps(wells))
     figures = [
-        draw(title_of(*key), draw_map, table, layout, size=size_of(layout))
+        {"title": title_of(*key), "svg": draw_map(table, layout)}
         for key, table, layout in maps[:MOST_FIGURES]
     ]
     return {"figures": figures, "left_out": len(maps) - len(figures)}
@@ -61,42 +69,80 @@ def choose_layout(n_rows: int, n_columns: int) -> tuple[int, int]:
     return next(fitting, LAYOUTS[-1])
 
 
-def size_of(layout: tuple[int, int]) -> tuple[float, float]:
-    """Width and height of a heat map in inches, so that values can be read."""
-    n_rows, n_columns = layout
-    return (n_columns * INCH + 1.4, n_rows * INCH * 0.7 + 0.6)
-
-
 def title_of(plate: str, kind: str, quantity: str, name: str) -> str:
     """What a heat map shows."""
     what = f"share of {name}" if quantity == "fraction" else quantity
     return f"{plate}{': ' if plate else ''}{kind}, {what}"
 
 
-def draw_map(axes: "Axes", table: "pd.DataFrame", layout: tuple[int, int]) -> None:
-    """A square a well, with its value; wells without one are hatched."""
-    from matplotlib.patches import Rectangle
-
+def draw_map(table: "pd.DataFrame", layout: tuple[int, int]) -> str:
+    """A square a well, with its value; wells without one are hatched. SVG of numbers and names of rows only."""
     n_rows, n_columns = layout
     values = np.full(layout, np.nan)
     places = table[["row", "column"]].to_numpy(int) - 1
     values[tuple(places.T)] = table["value"].to_numpy(float)
-    axes.add_patch(
-        Rectangle((0, 0), n_columns, n_rows, facecolor="#f3f4f6", edgecolor="#c9ccd3", hatch="////", lw=0)
-    )  # fmt: skip
-    mesh = axes.pcolormesh(values, cmap="viridis", edgecolors="white", linewidth=0.6)
-    axes.figure.colorbar(mesh, ax=axes, shrink=0.8, pad=0.01, aspect=30)
-    for row, column in np.argwhere(np.isfinite(values)):
-        value = values[row, column]
-        color = "#111" if mesh.norm(value) > DARK else "#fff"
-        place = (column + 0.5, row + 0.5)
-        axes.text(*place, shorten(value), ha="center", va="center", fontsize=FONT, color=color)
-    axes.set(xlim=(0, n_columns), ylim=(n_rows, 0))
-    axes.set_xticks(np.arange(n_columns) + 0.5, [str(i + 1) for i in range(n_columns)])
-    axes.set_yticks(np.arange(n_rows) + 0.5, [row_name(i) for i in range(n_rows)])
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
+    low, high = np.nanmin(values), np.nanmax(values)
+    wells = [
+        draw_well(row, column, values[row, column], (values[row, column] - low) / (high - low or 1))
+        for row, column in np.argwhere(np.isfinite(values)).tolist()
+    ]
+    right, bottom = LEFT + n_columns * WIDTH, TOP + n_rows * HEIGHT
+    names = [write_text(right_of(i), TOP / 2, str(i + 1)) for i in range(n_columns)]
+    names += [write_text(LEFT / 2, below(i), row_name(i)) for i in range(n_rows)]
+    size = f"{right + RIGHT} {bottom + 2}"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" width="{right + RIGHT}" font-size="{FONT}" '
+        'text-anchor="middle" dominant-baseline="central" fill="#111">'
+        '<pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        '<path d="M0 0V7" stroke="#c9ccd3"/></pattern>'
+        f'<path d="M{LEFT} {TOP}H{right}V{bottom}H{LEFT}z" fill="#f3f4f6"/>'
+        f'<path d="M{LEFT} {TOP}H{right}V{bottom}H{LEFT}z" fill="url(#hatch)"/>'
+        f"{''.join(names)}{''.join(wells)}{draw_bar(low, high, right + 12, bottom)}</svg>"
+    )
+
+
+def draw_well(row: int, column: int, value: float, share: float) -> str:
+    """Square and value of one well; `share` is where the value lies between the lowest and the highest."""
+    x, y = LEFT + column * WIDTH, TOP + row * HEIGHT
+    letters = "" if share > DARK else ' fill="#fff"'
+    return (
+        f'<rect x="{x}" y="{y}" width="{WIDTH - 1}" height="{HEIGHT - 1}" fill="{choose_color(share)}"/>'
+        + write_text(right_of(column), below(row), shorten(value), letters)
+    )
+
+
+def draw_bar(low: float, high: float, x: int, bottom: int) -> str:
+    """The colours from the lowest value, below, to the highest."""
+    step = (bottom - TOP) / STEPS
+    colors = (
+        f'<rect x="{x}" y="{bottom - (i + 1) * step:.1f}" width="{BAR}" height="{step + 0.5:.1f}" fill="{choose_color(i / (STEPS - 1))}"/>'
+        for i in range(STEPS)
+    )
+    shares = (0.0, 0.5, 1.0) if high > low else (0.0,)
+    ticks = (write_text(x + BAR + 30, bottom - 8 - share * (bottom - TOP - 16), shorten(low + share * (high - low))) for share in shares)  # fmt: skip
+    return "".join([*colors, *ticks])
+
+
+def choose_color(share: float) -> str:
+    """Colour of a value, 0 the lowest and 1 the highest."""
+    from matplotlib import colormaps, colors
+
+    return colors.to_hex(colormaps["viridis"](share))
+
+
+def write_text(x: float, y: float, text: str, more: str = "") -> str:
+    """A text around a point."""
+    return f'<text x="{x:g}" y="{y:g}"{more}>{text}</text>'
+
+
+def right_of(column: int) -> float:
+    """Middle of a column of wells."""
+    return LEFT + (column + 0.5) * WIDTH
+
+
+def below(row: int) -> float:
+    """Middle of a row of wells."""
+    return TOP + (row + 0.5) * HEIGHT
 
 
 def row_name(index: int) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 COLORS = ("#3f6bff", "#ff9f1c", "#2e9e5b", "#e84fd0", "#8f6bd8", "#d1495b", "#00798c", "#a17c38")
 MAX_GROUPS = 24
 MAX_OBJECTS = 4000  # a group's objects drawn in a distribution
+MANY = 2000  # points; more become pixels, which browsers draw faster than shapes
+PIXELS_PER_INCH = 160  # where points are pixels
 PREFERRED = (
     "n_",
     "ring_ratio_",
@@ -70,6 +72,11 @@ def choose_columns(objects: "pd.DataFrame", wanted: list[str] | None, most: int 
     return [name for kind in kinds for name in kind[:MOST_OF_A_KIND]][:most]
 
 
+def may_be_plotted(name: str) -> bool:
+    """Whether `choose_columns` may choose a column that nobody asked for."""
+    return name.startswith((*PREFERRED, "area"))
+
+
 def draw(
     title: str, function, *arguments: Any, size: tuple[float, float] = (5.2, 3.1)
 ) -> dict[str, str]:
@@ -83,7 +90,7 @@ def draw(
         figure, axes = pyplot.subplots(figsize=size)
         function(axes, *arguments)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", dpi=PIXELS_PER_INCH, metadata={"Date": None})
         pyplot.close(figure)
     svg = buffer.getvalue()
     return {"title": title, "svg": svg[svg.index("<svg") :]}
@@ -97,6 +104,12 @@ def split_groups(table: "pd.DataFrame", group: str | None) -> list[tuple[str, "p
         (f"{name:g}" if isinstance(name, float) else str(name), one)
         for name, one in table.groupby(group)
     ][:MAX_GROUPS]
+
+
+def label_groups(table: "pd.DataFrame", group: str | None) -> str:
+    """The column by which points are grouped, and how many of its groups are shown where it is not all of them."""
+    n = table[group].nunique() if group in table else 0
+    return f"{group} (the first {MAX_GROUPS} of {n})" if n > MAX_GROUPS else group or ""
 
 
 def name_groups(axes: "Axes", names: list[str], label: str) -> None:
@@ -117,18 +130,21 @@ def spread(n: int, width: float = 0.24) -> np.ndarray:
 def draw_counts(axes: "Axes", images: "pd.DataFrame", kind: str, group: str | None) -> None:
     """Objects an image: points with Poisson intervals, grouped."""
     column = f"n_{kind.replace('-', '_')}"
-    groups = split_groups(images.dropna(subset=[column]), group)
+    images = images.dropna(subset=[column])
+    groups, many = split_groups(images, group), len(images) > MANY
+    size, alpha = (2, 0.3) if many else (4, 0.8)
     for i, (_, one) in enumerate(groups):
         x, n = i + spread(len(one)), one[column].to_numpy()
         reach = np.abs(np.stack([n - one[f"{column}_low"], one[f"{column}_high"] - n]))
-        axes.errorbar(x, n, reach, fmt="o", ms=4, lw=0.8, alpha=0.8, color=COLORS[i % len(COLORS)])
-    name_groups(axes, [name for name, _ in groups], group or "")
+        axes.errorbar(x, n, reach, fmt="o", ms=size, lw=0.8, alpha=alpha, color=COLORS[i % len(COLORS)], rasterized=many)  # fmt: skip
+    name_groups(axes, [name for name, _ in groups], label_groups(images, group))
     axes.set_ylabel(f"{kind} per image")
     axes.set_ylim(bottom=0)
 
 
 def draw_fractions(axes: "Axes", fractions: "pd.DataFrame", label: str = "fraction") -> None:
     """A value of each class in each group, with its interval where there is one."""
+    left_out = fractions["group"].nunique() > MAX_GROUPS
     groups = list(dict.fromkeys(fractions["group"].astype(str)))[:MAX_GROUPS]
     classes = list(dict.fromkeys(fractions["class"]))
     for i, name in enumerate(classes):
@@ -147,7 +163,7 @@ def draw_fractions(axes: "Axes", fractions: "pd.DataFrame", label: str = "fracti
         )
         reach = np.abs(np.stack([one["value"] - one["low"], one["high"] - one["value"]]))
         axes.errorbar(x, one["value"], reach, fmt="none", ecolor="#333", lw=1, capsize=2)
-    name_groups(axes, groups, "")
+    name_groups(axes, groups, label_groups(fractions, "group") if left_out else "")
     axes.set_ylabel(label)
     axes.legend(frameon=False, fontsize=8)
 
@@ -157,11 +173,10 @@ def draw_distribution(
 ) -> None:
     """Objects as a violin, images' means as points on it."""
     rng = np.random.default_rng(0)
-    groups = [
-        (name, one)
-        for name, one in split_groups(objects.dropna(subset=[column]), group)
-        if len(one)
-    ]
+    objects = objects[[name for name in ("image", group, column) if name in objects]]
+    objects = objects.dropna(subset=[column])
+    groups = [(name, one) for name, one in split_groups(objects, group) if len(one)]
+    many = objects["image"].nunique() > MANY
     for i, (_, one) in enumerate(groups):
         values = one[column].to_numpy(float)
         values = (
@@ -171,11 +186,10 @@ def draw_distribution(
             body = axes.violinplot(values, [i], widths=0.85, showextrema=False)["bodies"][0]
             body.set(facecolor=COLORS[i % len(COLORS)], alpha=0.25)
         means = one.groupby("image")[column].mean().to_numpy()
-        axes.scatter(
-            i + spread(len(means), 0.15), means, s=14, color=COLORS[i % len(COLORS)], zorder=3
-        )
+        x, color = i + spread(len(means), 0.15), COLORS[i % len(COLORS)]
+        axes.scatter(x, means, s=4 if many else 14, color=color, zorder=3, rasterized=many)
         axes.hlines(np.median(values), i - 0.3, i + 0.3, color="#222", lw=1.4, zorder=4)
-    name_groups(axes, [name for name, _ in groups], group or "")
+    name_groups(axes, [name for name, _ in groups], label_groups(objects, group))
     unit = (describe(column) or ("",))[0]
     axes.set_ylabel(f"{column}{f' ({unit})' if unit and unit not in column else ''}")
 
@@ -196,7 +210,7 @@ def draw_fit(axes: "Axes", objects: "pd.DataFrame", fit: dict[str, Any]) -> None
     axes.axvspan(fit["ec50_low"], fit["ec50_high"], color=COLORS[1], alpha=0.2, lw=0)
     axes.axvline(fit["ec50"], color=COLORS[1], lw=1)
     axes.plot(grid, curve(grid), color="#333", lw=1.4)
-    axes.scatter(points["x"], points["y"], s=22, color=COLORS[0], zorder=3)
+    axes.scatter(points["x"], points["y"], s=22, color=COLORS[0], zorder=3, rasterized=len(points) > MANY)  # fmt: skip
     axes.set_xlim(left=0)
     axes.set_xlabel(fit["x"])
     axes.set_ylabel(f"median {fit['y']} of an image")
@@ -206,5 +220,5 @@ def draw_comparison(axes: "Axes", table: "pd.DataFrame") -> None:
     """Measured over known, with the line of equality."""
     top = float(table[["expected", "measured"]].max().max()) * 1.08 or 1
     axes.plot([0, top], [0, top], color="#999", lw=1)
-    axes.scatter(table["expected"], table["measured"], s=22, color=COLORS[0], zorder=3)
+    axes.scatter(table["expected"], table["measured"], s=22, color=COLORS[0], zorder=3, rasterized=len(table) > MANY)  # fmt: skip
     axes.set(xlabel="known", ylabel="measured", xlim=(0, top), ylim=(0, top))

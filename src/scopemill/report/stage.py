@@ -33,7 +33,7 @@ class Settings:
     plots: tuple[str, ...] | None = None
     """Columns of objects whose distribution is plotted; a sensible choice when not given."""
     max_thumbnails: int = 200
-    """Pictures in the gallery; of a larger study half are the most suspicious images, half every n-th of the others."""
+    """Pictures of the gallery that the page holds itself; of a larger study half are the most suspicious images, half every n-th of the others. It shows all others from the folder qc/ beside it."""
     thumbnail_px: int = 420
     """Width of a thumbnail."""
 
@@ -56,7 +56,8 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
     """Write the report."""
     root = out.parent
     batches = list(make_batches(read_sheet(sheet), images_per_batch))
-    read = read_tables(root)
+    read = read_tables(root, settings)
+    thumbnails, more = gallery.make_gallery(root, read.images, settings)
     page = render(
         study=root.name,
         version=__version__,
@@ -74,7 +75,8 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
         summary=read.summary.to_dict("records"),
         suspects=gallery.rank_images(read.images),
         plates=plates.make_section(read.wells),
-        gallery=list(gallery.make_gallery(root, read.images, settings)),
+        gallery=thumbnails,
+        more=more,
         timing=list(time_tasks(root, [*settings.tasks, "qc"], batches)),
         notes=[
             *find_notes(root, settings.tasks, batches),
@@ -111,18 +113,23 @@ def format_count(value: float) -> str:
     return "-" if value != value else f"{value:.0f}"
 
 
-def read_tables(root: Path) -> Tables:
-    """The tables that gather wrote."""
+def read_tables(root: Path, settings: Settings) -> Tables:
+    """The tables that gather wrote; of objects the columns that plots may show."""
     import pandas as pd
 
     def optional(name: str) -> "pd.DataFrame":
         return read_csv(root / name) if (root / name).exists() else pd.DataFrame()
 
     quarantine = pd.read_csv(root / "quarantine.tsv", sep="\t", dtype=str, keep_default_na=False)
-    objects = read_table(root / "objects.parquet")
     images, summary = read_csv(root / "images.csv"), read_csv(root / "summary.csv")
     names = ("fits.csv", "comparison.csv", "regions.csv", "plates.csv")
-    return Tables(objects, images, summary, quarantine, *map(optional, names))
+    fits, *others = map(optional, names)
+    of_fits = (name for fit in fits.to_dict("records") for name in (fit["x"], fit["y"]))
+    wanted = {"image", "object", settings.group_by, *(settings.plots or ()), *of_fits}
+    objects = read_table(
+        root / "objects.parquet", lambda name: name in wanted or plots.may_be_plotted(name)
+    )
+    return Tables(objects, images, summary, quarantine, fits, *others)
 
 
 def count_status(images: "pd.DataFrame") -> dict[str, int]:

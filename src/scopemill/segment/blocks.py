@@ -7,7 +7,6 @@ objects when their pieces are put together (`keep`).
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from ..settings import Method
 from ..stitching import Objects, Stitcher
 from ..tiling import Window, list_cores, widen, within
 
-CHUNK = 512  # of the scratch file: the tiles in which the artifact is written
 Inside = Callable[[Window], np.ndarray]  # which pixels (Y, X) of a window are looked at
 Block = tuple[Window, Window]  # what to look at, and what of it to answer
 Answer = tuple[
@@ -59,9 +57,13 @@ class Plane:
 
     def read(self, y: slice, x: slice) -> np.ndarray:
         """A window (Y, X) of the image."""
+        from ..kernels.numbering import translate
+
         grid = self.store.shape
         found = take_nearest_window(lambda *part: self.store[part], grid, self.size, (y, x))
-        return found if self.numbers is None else self.numbers[found]
+        return (
+            found if self.numbers is None else translate(np.ascontiguousarray(found), self.numbers)
+        )
 
 
 def make_layout(frame: Frame, method: Method, tile: int) -> Layout | None:
@@ -140,30 +142,3 @@ def make_inside(frame: Frame, task: str, size: tuple[int, int]) -> Inside:
         return frame.cut(y, x).classes(task) > 0
 
     return lambda window: take_nearest_window(read, frame.size, size, window)
-
-
-class Scratch:
-    """A file beside an artifact that holds planes until they are written; it is removed in the end."""
-
-    def __init__(self, output: Path):
-        # begins as temporary files do, so that what a kill leaves is swept away
-        self._path = output.with_name(output.name + ".scratch")
-        self._file: Any = None
-
-    def __enter__(self) -> "Scratch":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._path.unlink()
-
-    def plane(self, size: Sequence[int], dtype: Any) -> Any:
-        """A zeroed array (Y, X) on disk."""
-        import h5py
-
-        if self._file is None:
-            self._file = h5py.File(self._path, "w")
-        chunks = tuple(min(CHUNK, n) for n in size)
-        name = str(len(self._file))
-        return self._file.create_dataset(name, tuple(size), dtype, chunks=chunks, compression="lzf")

@@ -10,11 +10,11 @@ from pydantic import Field
 from ..frames import Frame, open_frames
 from ..images import as_stack, write_classes, write_labels
 from ..jobs import Job
+from ..scratch import Scratch
 from ..settings import ClassTask, Fraction, Method, Positive, output_of, settings
 from ..stitching import Objects
 from .blocks import (
     Layout,
-    Scratch,
     choose_cores,
     find_classes,
     find_objects,

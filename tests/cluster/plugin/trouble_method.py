@@ -1,6 +1,7 @@
-"""Trouble: one channel -> labels, everything above 1000; slow or greedy where an image's first pixel says so."""
+"""Trouble: one channel -> labels, everything above 1000; slow, greedy or without GPU where an image's first pixel says so."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from scopemill.frames import Frame
 from scopemill.settings import ChannelName, NonNegative, settings
 
 USES_GPU = True
-SLOW, GREEDY = 1, 2  # grey values of the first pixel
+SLOW, GREEDY, LOST = 1, 2, 3  # grey values of the first pixel
 
 
 @settings
@@ -36,4 +37,7 @@ def segment(frame: Frame, settings: Settings) -> np.ndarray:
         held = np.ones(int(settings.greedy_mb * 1e6 / 8))  # ones: every page is touched
         time.sleep(3)  # longer than the time between two looks at the memory
         del held
+    if mark == LOST and not Path("lost").exists():
+        Path("lost").touch()
+        raise RuntimeError("CUDA error: the GPU has fallen off the bus")
     return ndimage.label(image > 1000)[0].astype(np.uint32)

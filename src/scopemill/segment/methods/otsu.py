@@ -6,7 +6,7 @@ The baseline that needs no weights. Threshold after Otsu (1979), Li & Lee (1993)
 import numpy as np
 
 from ...frames import Frame
-from ...instances import find_peaks
+from ...hills import fill_hills, find_depth, find_peaks
 from ...settings import ChannelName, NonNegative, Positive, settings
 from ...thresholds import TRUNCATE, Threshold, find_threshold, smoothen
 
@@ -75,13 +75,12 @@ def choose_level(smooth: np.ndarray, settings: Settings) -> float:
 def split_objects(mask: np.ndarray, spacing: tuple[float, ...], split_um: float) -> np.ndarray:
     """Label a mask; split what touches at the necks of its distance map."""
     from scipy import ndimage
-    from skimage import segmentation
 
     parts, n_parts = ndimage.label(mask)
     if not split_um or not n_parts:
         return parts.astype(np.uint32)
-    distance = ndimage.distance_transform_edt(mask, sampling=spacing)
+    distance = find_depth(mask, spacing)
     # a ragged outline has many maxima of the distance; a little smoothing leaves one a body
     distance = ndimage.gaussian_filter(distance, [split_um / 8 / step for step in spacing])
     seeds = find_peaks(distance, parts, [split_um / 2 / step for step in spacing])
-    return segmentation.watershed(-distance, seeds, mask=mask).astype(np.uint32)
+    return fill_hills(distance, seeds, mask)

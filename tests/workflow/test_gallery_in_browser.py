@@ -1,0 +1,78 @@
+"""The gallery of a large study as a person uses it: pictures that the page does not hold are read when they are wanted."""
+
+import shutil
+from importlib.util import find_spec
+
+import pytest
+from PIL import Image
+from workflow_tools import environment
+
+from scopemill.report import stage
+
+pytestmark = pytest.mark.browser
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"]
+HOSTILE = "<img src=x onerror=document.title='pwned'>"
+NOTHING = {
+    name: [] for name in ("quarantine", "figures", "comparison", "fits", "summary", "timing", "notes", "regions", "suspects", "region_figures", "seams")
+}  # fmt: skip
+
+
+@pytest.fixture
+def tab(require_or_skip, tmp_path):
+    """A page with one thumbnail of 72; the pictures of all but the last are beside it."""
+    program = shutil.which("chromium")
+    require_or_skip(program, "no chromium: apt-get install chromium")
+    require_or_skip(find_spec("playwright"), "no playwright: pip install 'scopemill[dev]'")
+    from playwright import sync_api
+
+    more = [(f"i{n:02d}", HOSTILE if n == 70 else "late" if n > 65 else "early") for n in range(71)]
+    counts = {"all": 72, "ok": 72, "quarantined": 0, "skipped": 0}
+    page = stage.render(
+        **NOTHING, study="s", version="1", date="today", counts=counts, n_regions=0, particles=None,
+        plates={"figures": [], "left_out": 0}, gallery=[{"image": "first", "group": "early", "data": ""}], more=more,
+    )  # fmt: skip
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    (tmp_path / "qc").mkdir()
+    for image, _ in more[:-1]:
+        Image.new("RGB", (30, 20), "#ff0000").save(tmp_path / "qc" / f"{image}.png")
+    with sync_api.sync_playwright() as driver:
+        env = {**environment(), "HOME": str(tmp_path)}
+        browser = driver.chromium.launch(executable_path=program, args=FLAGS, env=env)
+        opened = browser.new_page(viewport={"width": 1280, "height": 800})
+        opened.goto((tmp_path / "report.html").as_uri())
+        yield opened
+        browser.close()
+
+
+def shown(tab):
+    """Images whose thumbnails can be seen."""
+    return [one.get_attribute("alt") for one in tab.locator(".thumb:visible img").all()]
+
+
+def test_more_are_shown_when_they_are_asked_for(tab):
+    assert shown(tab) == ["first"]
+    assert tab.locator("#next").inner_text() == "Show 60 more of 71"
+    tab.click("#next")
+    assert len(shown(tab)) == 61 and tab.locator("#next").inner_text() == "Show 11 more of 11"
+    tab.click("#next")
+    assert len(shown(tab)) == 72 and tab.locator("#next").is_hidden()
+
+
+def test_a_search_finds_all_images_by_name_and_group(tab):
+    tab.fill("#filter", "LATE")
+    assert shown(tab) == ["i66", "i67", "i68", "i69"]
+    assert tab.locator("#matches").inner_text() == "4 of 72 images"
+    picture = tab.locator(".thumb img[alt=i69]")
+    picture.scroll_into_view_if_needed()
+    picture.evaluate("one => one.decode()")
+    assert picture.evaluate("one => one.naturalWidth") == 30
+    assert picture.locator("..").get_attribute("href") == "qc/i69.png"
+    tab.fill("#filter", "")
+    assert shown(tab) == ["first"] and tab.locator("#next").inner_text() == "Show 60 more of 71"
+
+
+def test_a_group_is_text_and_a_picture_that_is_gone_is_said(tab):
+    tab.fill("#filter", "i70")
+    tab.locator(".thumb img[alt=i70]").scroll_into_view_if_needed()
+    tab.get_by_text("i70: not found in the folder qc/ beside this page").wait_for()
+    assert tab.title() == "s – Scopemill"  # noqa: RUF001
