@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-
 from benchmarks.suite.__main__ import make_row
 from benchmarks.suite.harness import Benchmark, Goal, Outcome, Run, measure, write_result
 

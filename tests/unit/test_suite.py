@@ -1,7 +1,6 @@
 """The correctness half of every benchmark, at a small size: both sides agree, and a slight error is found."""
 
 import pytest
-
 from benchmarks.suite.__main__ import NAMES, available, load
 
 
