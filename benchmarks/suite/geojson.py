@@ -188,4 +188,5 @@ BENCHMARK = Benchmark(
         Goal("MB of memory", lambda outcome: outcome.median("peak_mb"), at_most=700),
     ),
     facts=describe,
+    pairs=3,  # minutes a turn
 )

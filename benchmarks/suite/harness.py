@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -75,6 +75,8 @@ class Benchmark:
     """Why it cannot be run here (no GPU, no network); empty when it can."""
     facts: Callable[[Any, Any], Mapping[str, float]] = lambda case, result: {}
     """Case, our result -> further numbers that goals refer to."""
+    share: Callable[[Any], float] = lambda case: 1.0
+    """Case -> the share of the task that the baseline does, where all of it would take hours; its times are divided by it."""
     pairs: int = PAIRS
 
 
@@ -131,11 +133,14 @@ def measure(benchmark: Benchmark, size: Mapping[str, Any], pairs: int) -> Outcom
             if objections:
                 return Outcome(benchmark.name, [], [], {}, objections)
             facts = dict(benchmark.facts(case, results["ours"]))
+            shares = {"baseline": benchmark.share(case), "ours": 1.0}
             runs: dict[str, list[Run]] = {"baseline": [], "ours": []}
             for i in range(pairs):
                 # who begins changes, so that neither always follows the other
                 for side in sorted(workers, reverse=i % 2 == 1):
-                    runs[side].append(workers[side].run())
+                    run = workers[side].run()
+                    times = {of: getattr(run, of) / shares[side] for of in ("cpu_s", "wall_s")}
+                    runs[side].append(replace(run, **times))
             return Outcome(benchmark.name, runs["ours"], runs["baseline"], facts)
         finally:
             for worker in workers.values():

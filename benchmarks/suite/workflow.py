@@ -183,7 +183,7 @@ BENCHMARK = Benchmark(
         Goal("share of time more", lambda outcome: 1 / outcome.ratio("wall_s") - 1, at_most=0.2),
     ),
     facts=facts,
-    pairs=5,
+    pairs=3,  # minutes a turn
 )
 
 

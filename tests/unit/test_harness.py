@@ -99,3 +99,9 @@ def test_a_row_of_results_that_differ_has_no_ratio(tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.suite.harness.RESULTS", tmp_path)
     row = make_row(write_result(make(), Outcome("sums", [], [], {}, ["285 and 286"])))
     assert "results differ: 285 and 286" in row and "to 9" not in row
+
+
+def test_a_baseline_that_did_a_tenth_counts_ten_times():
+    whole = measure(make(), {"n": 300_000}, 1)
+    tenth = measure(make(share=lambda case: 0.001), {"n": 300_000}, 1)
+    assert tenth.median("cpu_s", "baseline") > 100 * whole.median("cpu_s", "baseline")
