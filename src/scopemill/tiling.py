@@ -83,10 +83,11 @@ def tile_origins(
 
 def choose_tile(size: Sequence[int], largest: int, overlap: int, align: int) -> tuple[int, int]:
     """Height and width of windows for a plane: as few as `largest` allows, none larger than needed."""
+    shared = -(-overlap // align) * align  # windows begin at multiples of `align`
     tile = []
     for n in size:
-        count = 1 if n <= largest else -(-(n - overlap) // (largest - overlap))
-        needed = -(-(n + (count - 1) * overlap) // count)
+        count = 1 if n <= largest else -(-(n - shared) // (largest // align * align - shared))
+        needed = -(-(n + (count - 1) * shared) // count)
         tile.append(-(-needed // align) * align)
     return tuple(tile)
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from scopemill.tiling import Blend, cut, tile_origins, tile_starts, usable_halo
+from scopemill.tiling import Blend, choose_tile, cut, tile_origins, tile_starts, usable_halo
 
 GRIDS = [(32, 0, 1), (32, 8, 1), (33, 32, 1), (64, 16, 16), (64, 48, 16), (512, 64, 16)]
 
@@ -72,3 +74,19 @@ def test_a_halo_that_does_not_fit_is_cut_to_a_quarter_of_the_overlap():
     assert usable_halo(7, 16) == 7
     assert usable_halo(8, 16) == 4
     assert usable_halo(0, 0) == 0
+
+
+@given(st.integers(600, 6000), st.integers(0, 200), st.sampled_from([1, 8, 16, 32]))
+def test_no_more_windows_than_the_largest_allows(n, overlap, align):
+    tile = choose_tile((n, n), 600, overlap, align)
+    starts = tile_starts(n, tile[0], overlap, align)
+    shared = -(-overlap // align) * align
+    largest = 600 // align * align
+    fewest = 1 if n <= 600 else -(-(n - shared) // (largest - shared))
+    assert tile[0] <= 600 + align - 1 and len(starts) == fewest
+
+
+def test_a_window_less_than_a_pixel_of_the_grid_too_small_would_cost_a_row_of_windows():
+    # 1104 px cover 2868 with an overlap of 216, but not where windows begin at multiples of 16
+    assert choose_tile((2868, 2868), 1536, 216, 16) == (1120, 1120)
+    assert tile_starts(2868, 1120, 216, 16) == [0, 880, 1760]
