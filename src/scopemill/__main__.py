@@ -17,7 +17,9 @@ from pathlib import Path
 
 from . import __version__
 
-M_MMAP_THRESHOLD, LARGE_BYTES = -3, 4 << 20  # of malloc.h: arrays from so many bytes on
+# of malloc.h: arrays from so many bytes on; smaller ones are wanted again at once, and fresh pages would take a quarter of
+# the time of a network
+M_MMAP_THRESHOLD, LARGE_BYTES = -3, 32 << 20
 
 BATCH_STAGES = {
     "convert": "raw images -> OME-TIFF",

@@ -48,7 +48,7 @@ GPU_MB = 3000.0  # of main memory, for the libraries of a GPU
 DISK_SHARE = 0.8  # of an image's bytes, compressed, with its pyramid
 
 WATERSHED = Cost(
-    load_s=0.15, image_s=0.01, value_s=0.004, pixel_s=0.45, base_mb=140, pixel_b=60, margin=0.1, disk_b=0.15
+    load_s=0.7, image_s=0.01, value_s=0.004, pixel_s=0.3, base_mb=300, pixel_b=60, margin=0.1, disk_b=0.15
 )  # fmt: skip
 NETWORK = Cost(
     load_s=1.7, image_s=0.06, value_s=0.01, pixel_s=0.36, network_s=0.65, gpu_s=0.02,
@@ -63,7 +63,7 @@ COSTS: dict[str, Cost] = {
     "segment": WATERSHED,
     "segment.otsu": WATERSHED,
     "segment.otsu without splitting": Cost(
-        load_s=0.15, image_s=0.01, value_s=0.004, pixel_s=0.15, base_mb=140, pixel_b=60, margin=0.1, disk_b=0.05
+        load_s=0.5, image_s=0.01, value_s=0.004, pixel_s=0.15, base_mb=250, pixel_b=60, margin=0.1, disk_b=0.05
     ),
     "segment.grow": Cost(
         load_s=0.15, image_s=0.01, value_s=0.004, pixel_s=0.3, base_mb=140, pixel_b=60, margin=0.1, disk_b=0.15
@@ -97,7 +97,7 @@ COSTS: dict[str, Cost] = {
         load_s=2.0, value_s=0.9, base_mb=400, value_b=190, object_b=200, disk_object_b=40, disk_mb=0.01
     ),
     "quantify": Cost(
-        load_s=0.5, image_s=0.01, value_s=0.015, pixel_s=0.2, object_s=0.4, base_mb=220, value_b=12,
+        load_s=0.9, image_s=0.01, value_s=0.01, pixel_s=0.03, object_s=0.02, base_mb=360, value_b=12,
         pixel_b=36, object_b=2000, disk_object_b=200, disk_mb=0.02,
     ),
     "quantify of areas": Cost(
