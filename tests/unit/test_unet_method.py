@@ -286,8 +286,9 @@ def test_objects_are_brought_to_the_size_that_the_model_knows_and_back(
 
 
 def test_the_size_of_objects_is_estimated_and_said():
+    from scopemill.models.diameter import estimate_diameter
     from scopemill.models.predict import prepare
-    from scopemill.models.whole import Ready, estimate_diameter
+    from scopemill.models.whole import Ready
 
     image, _ = discs()
     scaled = ((image - 100.0) / 1000)[None].astype(np.float32)

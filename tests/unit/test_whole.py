@@ -11,8 +11,9 @@ from torch import nn
 from scopemill.instances import Settings, find_instances
 from scopemill.models import whole
 from scopemill.models.description import Channel, Description
+from scopemill.models.diameter import estimate_diameter
 from scopemill.models.unet import UNet
-from scopemill.models.whole import Ready, estimate_diameter, find_objects, predict_image
+from scopemill.models.whole import Ready, find_objects, predict_image
 from scopemill.train.targets import make_targets
 
 CPU = torch.device("cpu")

@@ -23,7 +23,7 @@ LOOK_PX = 1024  # of a large image, where objects are measured
 
 def choose_zoom(frame: Frame, settings: Any, ready: "Ready", known: Known) -> float:
     """How much larger the network has to see the image."""
-    from ..models.whole import estimate_diameter
+    from ..models.diameter import estimate_diameter
 
     diameter_px = ready.description.object_diameter_px
     if not diameter_px:

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..examples import Example, Examples
 from ..instances import Settings as InstanceSettings
+from ..models.diameter import estimate_diameter
 from ..models.predict import scale_grey_values
-from ..models.whole import Ready, cut_objects, estimate_diameter, predict_at, predict_image
+from ..models.whole import Ready, cut_objects, predict_at, predict_image
 from ..scoring import score_image, summarise
 from .goal import Outcome
 
