@@ -17,9 +17,11 @@ from pathlib import Path
 
 from . import __version__
 
-# of malloc.h: arrays from so many bytes on; smaller ones are wanted again at once, and fresh pages would take a quarter of
-# the time of a network
-M_MMAP_THRESHOLD, LARGE_BYTES = -3, 32 << 20
+M_MMAP_THRESHOLD = -3  # of malloc.h
+LARGE_BYTES = 4 << 20
+LARGE_LAYER_BYTES = (
+    32 << 20
+)  # layers are made again at once; fresh pages took a quarter of the time
 
 BATCH_STAGES = {
     "convert": "raw images -> OME-TIFF",
@@ -109,10 +111,10 @@ def use_cores(n: int) -> None:
         os.environ.setdefault(f"{name}_NUM_THREADS", str(n))
 
 
-def return_memory() -> None:
+def return_memory(large_bytes: int) -> None:
     """Give large arrays back to the system when they are let go: else the C library keeps them, and the peak grows."""
     try:
-        ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+        ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, large_bytes)
     except (OSError, AttributeError):
         return  # another C library, which has its own ways
 
@@ -120,7 +122,6 @@ def return_memory() -> None:
 def run_stage(options: argparse.Namespace) -> None:
     """Run a stage on a batch, or on the whole study."""
     use_cores(options.threads)
-    return_memory()
     from .containers import refuse_other_code
     from .gpu_faults import is_lost, report_lost
     from .provenance import code_hash
@@ -132,6 +133,8 @@ def run_stage(options: argparse.Namespace) -> None:
     where = f"{options.verb}.{options.task}" if options.task else options.verb
     settings, method = load_stage(options.verb, json.loads(options.settings), where)
     modules = [stage, *([method.module] if method else [])]
+    has_layers = any(getattr(module, "USES_GPU", False) for module in modules)
+    return_memory(LARGE_LAYER_BYTES if has_layers else LARGE_BYTES)
     refuse_other_code(options.expect_code, code_hash(*modules))
     try:
         run_loaded(stage, settings, method, options)

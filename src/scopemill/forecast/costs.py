@@ -48,7 +48,7 @@ GPU_MB = 3000.0  # of main memory, for the libraries of a GPU
 DISK_SHARE = 0.8  # of an image's bytes, compressed, with its pyramid
 
 WATERSHED = Cost(
-    load_s=0.7, image_s=0.01, value_s=0.004, pixel_s=0.3, base_mb=300, pixel_b=60, margin=0.1, disk_b=0.15
+    load_s=0.5, image_s=0.01, value_s=0.004, pixel_s=0.3, base_mb=300, pixel_b=60, margin=0.1, disk_b=0.15
 )  # fmt: skip
 NETWORK = Cost(
     load_s=1.7, image_s=0.06, value_s=0.01, pixel_s=0.36, network_s=0.65, gpu_s=0.02,
@@ -56,7 +56,7 @@ NETWORK = Cost(
 )  # fmt: skip
 
 COSTS: dict[str, Cost] = {
-    "convert": Cost(load_s=0.05, image_s=0.005, value_s=0.015, base_mb=100, pixel_b=8),
+    "convert": Cost(load_s=0.2, image_s=0.005, value_s=0.025, base_mb=200, pixel_b=8),
     "convert with stains": Cost(load_s=1.0, image_s=0.2, value_s=0.02, base_mb=350, pixel_b=8),
     "annotate": Cost(value_s=0.0, pixel_b=0, disk_mb=0.05),
     "patch": Cost(load_s=0.3, value_s=0.025, base_mb=180, pixel_b=16, disk_b=1.0),
@@ -111,7 +111,7 @@ COSTS: dict[str, Cost] = {
         disk_object_b=20,
     ),
     "qc": Cost(
-        load_s=0.55, image_s=0.03, value_s=0.02, pixel_s=0.08, base_mb=350, pixel_b=24, disk_mb=1.2
+        load_s=0.6, image_s=0.03, value_s=0.035, pixel_s=0.08, base_mb=450, pixel_b=24, disk_mb=1.2
     ),
 }  # fmt: skip
 
