@@ -47,7 +47,9 @@ def test_a_job_killed_for_memory_or_time_is_tried_again_with_more(
     )
     results = tmp_path / "out"
     limits = ("--set-resources", "segment:mem_mb=700*attempt", "segment:runtime=attempt")
-    run = snakemake(study, results, "--profile", str(profile), "--until", "segment", *limits)
+    one_lane = ("--set-threads", "segment=1")  # else the slow images would be slow at the same time
+    options = ("--profile", str(profile), "--until", "segment", *limits, *one_lane)
+    run = snakemake(study, results, *options)
     run.finish(420)
     jobs = [job for job in cluster.accounts(run.id) if job.rule == "segment"]
     greedy = [(job.memory, job.state) for job in jobs if job.wildcards == "cells_b0000"]
