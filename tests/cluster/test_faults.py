@@ -11,6 +11,7 @@ from scopemill.manifests import sha256
 GREEDY, SLOW, LOST = 2, 1, 3  # first pixels that plugin/trouble_method.py knows
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 KEY = "segment.cells"
+ONE_LANE = ("--set-threads", "segment=1")  # else a job has all its images in hand at once
 
 
 def trouble(**settings):
@@ -47,8 +48,7 @@ def test_a_job_killed_for_memory_or_time_is_tried_again_with_more(
     )
     results = tmp_path / "out"
     limits = ("--set-resources", "segment:mem_mb=700*attempt", "segment:runtime=attempt")
-    one_lane = ("--set-threads", "segment=1")  # else the slow images would be slow at the same time
-    options = ("--profile", str(profile), "--until", "segment", *limits, *one_lane)
+    options = ("--profile", str(profile), "--until", "segment", *limits, *ONE_LANE)
     run = snakemake(study, results, *options)
     run.finish(420)
     jobs = [job for job in cluster.accounts(run.id) if job.rule == "segment"]
@@ -114,7 +114,8 @@ def orphan(cluster, profile, snakemake, tmp_path):
     results = tmp_path / "out"
 
     def start():
-        return snakemake(study, results, "--profile", str(profile), "--until", "segment")
+        options = ("--profile", str(profile), "--until", "segment", *ONE_LANE)
+        return snakemake(study, results, *options)
 
     run = start()
     wait_for("the first image", lambda: made(results)["f0"], 120)
