@@ -4,6 +4,7 @@
 `results/<study>/provenance/<stage>[.<task>]/<batch>.jsonl` is appended to after each image and says who made it when.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -155,6 +156,7 @@ def repairs(manifest: Path) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent)
     owner = f".tmp-{platform.node()}-{os.getpid()}-"
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=owner, suffix="".join(path.suffixes))
     os.close(handle)
@@ -169,11 +171,17 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@functools.cache
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of writers that were killed; those of a living one, or of another machine, stay a day."""
-    for path in folder.glob(".tmp-*"):
-        host, _, rest = path.name.removeprefix(".tmp-").rpartition("-")[0].rpartition("-")
-        dead = host == platform.node() and rest.isdecimal() and not is_running(int(rest))
+    """Remove temporary files of writers that were killed; those of a living one, or of another machine, stay a day.
+
+    Looks once a process: what is killed later is found by the next one.
+    """
+    for path in folder.glob(".tmp-*-*-*"):
+        host, _, pid = path.name.removeprefix(".tmp-").rpartition("-")[0].rpartition("-")
+        if not pid.isdecimal():
+            continue  # not ours
+        dead = host == platform.node() and not is_running(int(pid))
         try:
             if dead or time.time() - path.stat().st_mtime > A_DAY_S:
                 path.unlink()

@@ -22,7 +22,7 @@ from workflow_tools import (
     times,
 )
 
-from scopemill.manifests import remove_leftovers
+from scopemill.manifests import replacing
 
 YEAR_S = 365 * 24 * 3600
 
@@ -107,13 +107,12 @@ def test_a_kill_at_the_rename_leaves_the_old_file_and_nothing_for_long(tmp_path)
     done = subprocess.run([sys.executable, "-c", KILLED, str(path)], env=environment(), check=False)
     assert done.returncode == -signal.SIGKILL
     assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 2
-    remove_leftovers(tmp_path)
-    assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a.csv", "new")]
 
 
 def test_a_rename_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    from scopemill.manifests import replacing
-
     def refuse(*_):
         raise OSError("the folder is gone")
 

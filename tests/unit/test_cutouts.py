@@ -1,25 +1,24 @@
 """Cutouts: a square out of a window of an image is the square out of the image."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from scopemill.classify.methods.network import find_window
 from scopemill.cutouts import cut_around
 
 SIDES = st.integers(1, 40)
 
 
 @settings(deadline=None)
+@example(2, 1, 1, 1.0, 0.0)  # on the lower border
 @given(SIDES, SIDES, st.integers(1, 12), st.floats(0, 1), st.floats(0, 1))
 def test_a_window_that_holds_the_square_is_enough(height, width, size, down, right):
     image = np.arange(height * width).reshape(1, height, width)
     y, x = down * height, right * width
-    rows, columns = (
-        slice(max(0, int(middle) - size), min(n, int(middle) + size + 1))
-        for middle, n in ((y, height), (x, width))
-    )
-    window, origin = image[:, rows, columns], (rows.start, columns.start)
-    found = cut_around(window, y, x, size, origin, (height, width))
+    rows, columns = find_window(np.array([[y, x]]), size, (height, width))
+    origin = (rows.start, columns.start)
+    found = cut_around(image[:, rows, columns], y, x, size, origin, (height, width))
     np.testing.assert_array_equal(found, cut_around(image, y, x, size))
 
 

@@ -169,8 +169,11 @@ def test_leftovers_of_dead_writers_are_removed(tmp_path):
     ours = tmp_path / f".tmp-{here}-{os.getpid()}-x.tif"
     elsewhere = tmp_path / ".tmp-other-host-12-x.tif"
     old = tmp_path / ".tmp-other-host-13-x.tif"
-    for path in (gone, ours, elsewhere, old):
+    not_ours = tmp_path / ".tmp-notes-of-a-user"
+    for path in (gone, ours, elsewhere, old, not_ours):
         path.touch()
-    os.utime(old, (0, 0))
-    manifests.remove_leftovers(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([ours, elsewhere])
+    for path in (old, not_ours):
+        os.utime(path, (0, 0))
+    with manifests.replacing(tmp_path / "a.txt"):
+        pass
+    assert sorted(tmp_path.iterdir()) == sorted([ours, elsewhere, not_ours, tmp_path / "a.txt"])

@@ -181,10 +181,10 @@ def cut_batches(
 
 
 def find_window(middles: np.ndarray, crop_px: int, size: tuple[int, int]) -> Window:
-    """The window (y, x) of an image that holds the crops around these places (n, 2)."""
+    """The window (y, x) of an image that holds the crops around these places (n, 2), and what they mirror."""
     around = zip(middles.min(axis=0), middles.max(axis=0), size, strict=True)
     return tuple(
-        slice(max(0, int(low) - crop_px), min(n, int(high) + crop_px + 1))
+        slice(max(0, int(low) - crop_px - 1), min(n, int(high) + crop_px + 1))
         for low, high, n in around
     )
 
