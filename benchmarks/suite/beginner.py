@@ -155,4 +155,5 @@ BENCHMARK = Benchmark(
     ),
     share=share,
     pairs=2,  # minutes a turn
+    warm_up_small=True,
 )

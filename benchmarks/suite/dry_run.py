@@ -232,5 +232,5 @@ BENCHMARK = Benchmark(
         Goal("seconds of the slower one", slower, at_most=10),
     ),
     facts=facts,
-    pairs=3,  # minutes a turn
+    warm_up_small=True,
 )

@@ -189,4 +189,5 @@ BENCHMARK = Benchmark(
     ),
     facts=describe,
     pairs=3,  # minutes a turn
+    warm_up_small=True,
 )

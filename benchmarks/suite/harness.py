@@ -1,7 +1,7 @@
 """Harness: a task, a baseline and ours -> both done in turns -> the median ratio with its interval, or what does not agree.
 
-Each side has a process of its own, which does the task once before it is timed (imports, compilation, warm files). A ratio is
-given only where the check of both results finds nothing.
+Each side has a process of its own, which does the task once before it is timed (imports, compilation, warm files); where a turn
+takes minutes, a small one. A ratio is given only where the check of both results finds nothing.
 """
 
 import json
@@ -12,7 +12,8 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -78,6 +79,8 @@ class Benchmark:
     share: Callable[[Any], float] = lambda case: 1.0
     """Case -> the share of the task that the baseline does, where all of it would take hours; its times are divided by it."""
     pairs: int = PAIRS
+    warm_up_small: bool = False
+    """Before it is timed, the small task is done, not the full one: loading is little beside a turn, compiled code is kept on disk."""
 
 
 @dataclass(frozen=True)
@@ -123,28 +126,49 @@ class Outcome:
 
 def measure(benchmark: Benchmark, size: Mapping[str, Any], pairs: int) -> Outcome:
     """Check, then time in turns."""
-    with tempfile.TemporaryDirectory(prefix=f"bench-{benchmark.name}-") as folder:
-        case = benchmark.prepare(Path(folder), size)
-        sides = {"baseline": benchmark.baseline, "ours": benchmark.ours}
-        workers = {side: Worker(one, case) for side, one in sides.items() if one}
-        try:
-            results = {side: worker.result() for side, worker in workers.items()}
+    with tempfile.TemporaryDirectory(prefix=f"bench-{benchmark.name}-") as name:
+        folder = Path(name)
+        if benchmark.warm_up_small:
+            with at_work(benchmark, folder / "small", benchmark.small) as (_, workers):
+                do_once(workers)
+        with at_work(benchmark, folder / "full", size) as (case, workers):
+            first = do_once(workers)
+            results = {side: result for side, (_, result) in first.items()}
             objections = benchmark.check(case, results.get("baseline"), results["ours"])
             if objections:
                 return Outcome(benchmark.name, [], [], {}, objections)
             facts = dict(benchmark.facts(case, results["ours"]))
-            shares = {"baseline": benchmark.share(case), "ours": 1.0}
             runs: dict[str, list[Run]] = {"baseline": [], "ours": []}
-            for i in range(pairs):
+            if benchmark.warm_up_small:
+                runs |= {side: [run] for side, (run, _) in first.items()}
+            for i in range(len(runs["ours"]), pairs):
                 # who begins changes, so that neither always follows the other
                 for side in sorted(workers, reverse=i % 2 == 1):
-                    run = workers[side].run()
-                    times = {of: getattr(run, of) / shares[side] for of in ("cpu_s", "wall_s")}
-                    runs[side].append(replace(run, **times))
-            return Outcome(benchmark.name, runs["ours"], runs["baseline"], facts)
-        finally:
-            for worker in workers.values():
-                worker.stop()
+                    runs[side].append(workers[side].ask("run"))
+            share = benchmark.share(case)
+            theirs = [replace(one, cpu_s=one.cpu_s / share, wall_s=one.wall_s / share) for one in runs["baseline"]]  # fmt: skip
+            return Outcome(benchmark.name, runs["ours"], theirs, facts)
+
+
+@contextmanager
+def at_work(
+    benchmark: Benchmark, folder: Path, size: Mapping[str, Any]
+) -> Iterator[tuple[Any, dict[str, "Worker"]]]:
+    """The case, and a process of each side that has it."""
+    folder.mkdir()
+    case = benchmark.prepare(folder, size)
+    sides = {"baseline": benchmark.baseline, "ours": benchmark.ours}
+    workers = {side: Worker(one, case) for side, one in sides.items() if one}
+    try:
+        yield case, workers
+    finally:
+        for worker in workers.values():
+            worker.stop()
+
+
+def do_once(workers: Mapping[str, "Worker"]) -> dict[str, tuple[Run, Any]]:
+    """Each side's turn and what came of it."""
+    return {side: worker.ask("result") for side, worker in workers.items()}
 
 
 class Worker:
@@ -158,19 +182,12 @@ class Worker:
         theirs.close()
 
     def ask(self, what: str) -> Any:
+        """Do it once: the "run" that it was, or that and the "result"."""
         self.pipe.send(what)
         answer = self.pipe.recv()
         if isinstance(answer, BaseException):
             raise answer
         return answer
-
-    def result(self) -> Any:
-        """Do it once, not timed; what came of it."""
-        return self.ask("result")
-
-    def run(self) -> Run:
-        """Do it once, timed."""
-        return self.ask("run")
 
     def stop(self) -> None:
         self.pipe.close()
@@ -186,16 +203,17 @@ def serve(pipe: Any, function: Callable[[Any], Any], case: Any) -> None:
         except EOFError:
             return
         try:
-            pipe.send(function(case) if wanted == "result" else time_once(function, case))
+            run, result = time_once(function, case)
+            pipe.send((run, result) if wanted == "result" else run)
         except Exception as error:
             pipe.send(error)
 
 
-def time_once(function: Callable[[Any], Any], case: Any) -> Run:
-    """CPU and wall seconds of one call, and the process's (or a child's) greatest memory so far."""
+def time_once(function: Callable[[Any], Any], case: Any) -> tuple[Run, Any]:
+    """CPU and wall seconds of one call, and the process's (or a child's) greatest memory so far; what it returned."""
     cpu, wall = cpu_seconds(), time.perf_counter()
-    function(case)
-    return Run(cpu_seconds() - cpu, time.perf_counter() - wall, peak_mb())
+    result = function(case)
+    return Run(cpu_seconds() - cpu, time.perf_counter() - wall, peak_mb()), result
 
 
 WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
