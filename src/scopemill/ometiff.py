@@ -99,7 +99,7 @@ def write_tiles(path: Path, meta: Meta, dtype: np.dtype, read: Read) -> None:
                 parts = keep_halved(parts, below, nearest)
             tiff.write(
                 # tifffile takes a tile one pixel wide for samples unless these have their own axis
-                (part.reshape(*part.shape[:2], -1) for part in parts),
+                encode_labels(parts, tile) if nearest else (part.reshape(*part.shape[:2], -1) for part in parts),
                 shape=stored_shape(meta, here),
                 dtype=dtype,
                 metadata=ome_metadata(meta) if level == 0 else None,
@@ -138,6 +138,25 @@ def keep_halved(
     for part in parts:
         halved.append(halve(part, nearest))
         yield part
+
+
+def encode_labels(parts: Iterator[np.ndarray], tile: int) -> Iterator[bytes]:
+    """Tiles of whole numbers -> what the file holds of each: differences along the rows, deflated.
+
+    zlib-ng takes a quarter of the time that libdeflate, which tifffile calls, needs for labels, and half as long again for images.
+    """
+    import imagecodecs
+
+    quick = imagecodecs.ZLIBNG.available
+    deflate = imagecodecs.zlibng_encode if quick else imagecodecs.deflate_encode
+    steps = None
+    for part in parts:
+        if steps is None or part.shape != (tile, tile):
+            steps = np.zeros((tile, tile), part.dtype)  # beyond the border nothing changes
+        here = steps[: part.shape[0], : part.shape[1]]
+        here[:, 0] = part[:, 0]
+        np.subtract(part[:, 1:], part[:, :-1], out=here[:, 1:])
+        yield deflate(steps, level=2 if quick else 1)
 
 
 def planes(meta: Meta) -> Iterator[tuple[int, int, int]]:

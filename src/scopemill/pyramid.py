@@ -87,11 +87,9 @@ class HalvedTiles:
 
     def __init__(self, folder: Path, tile: int, grid: tuple[int, int], like: np.ndarray):
         self._half, self._grid = tile // 2, grid
-        self._shape = (self._half, self._half, *like.shape[2:])
-        self._dtype = like.dtype
-        self._bytes = int(np.prod(self._shape)) * self._dtype.itemsize
+        self._like = like
         self._file = tempfile.TemporaryFile(dir=folder)
-        self._count = 0
+        self._ends = [0]  # where tiles begin in the file, and the next one
 
     def __enter__(self) -> Self:
         return self
@@ -101,20 +99,27 @@ class HalvedTiles:
 
     def append(self, part: np.ndarray) -> None:
         """Keep the next tile: plane by plane, row by row."""
-        record = np.zeros(self._shape, self._dtype)
-        record[: part.shape[0], : part.shape[1]] = part
-        self._file.seek(self._count * self._bytes)
-        self._file.write(record)
-        self._count += 1
+        import imagecodecs
+
+        # quicker than to write as much as labels are without it
+        data = imagecodecs.zstd_encode(np.ascontiguousarray(part), level=1)
+        self._file.seek(self._ends[-1])
+        self._file.write(data)
+        self._ends.append(self._ends[-1] + len(data))
 
     def read(self, plane: int, row: int, column: int, size: tuple[int, int]) -> np.ndarray:
         """A tile of the next level, put together from four."""
+        import imagecodecs
+
         rows, columns = self._grid
-        out = np.zeros((2 * self._half, 2 * self._half, *self._shape[2:]), self._dtype)
+        out = np.empty((*size, *self._like.shape[2:]), self._like.dtype)
         for y in range(2 * row, min(2 * row + 2, rows)):
             for x in range(2 * column, min(2 * column + 2, columns)):
-                self._file.seek(((plane * rows + y) * columns + x) * self._bytes)
-                record = np.frombuffer(self._file.read(self._bytes), self._dtype)
+                i = (plane * rows + y) * columns + x
+                start, end = self._ends[i : i + 2]
+                self._file.seek(start)
+                found = imagecodecs.zstd_decode(self._file.read(end - start))
                 top, left = (y % 2) * self._half, (x % 2) * self._half
-                out[top : top + self._half, left : left + self._half] = record.reshape(self._shape)
-        return out[: size[0], : size[1]]
+                place = out[top : top + self._half, left : left + self._half]
+                place[:] = np.frombuffer(found, self._like.dtype).reshape(place.shape)
+        return out
