@@ -6,6 +6,8 @@ from typing import Self
 
 import numpy as np
 
+from .scratch import pack, unpack
+
 LARGE_PX = 2048  # images wider or higher than this get levels ...
 SMALLEST_LEVEL_PX = 1024  # ... down to one not larger than this
 
@@ -99,18 +101,13 @@ class HalvedTiles:
 
     def append(self, part: np.ndarray) -> None:
         """Keep the next tile: plane by plane, row by row."""
-        import imagecodecs
-
-        # quicker than to write as much as labels are without it
-        data = imagecodecs.zstd_encode(np.ascontiguousarray(part), level=1)
+        data = pack(part)  # quicker than to write as much as labels are without it
         self._file.seek(self._ends[-1])
         self._file.write(data)
         self._ends.append(self._ends[-1] + len(data))
 
     def read(self, plane: int, row: int, column: int, size: tuple[int, int]) -> np.ndarray:
         """A tile of the next level, put together from four."""
-        import imagecodecs
-
         rows, columns = self._grid
         out = np.empty((*size, *self._like.shape[2:]), self._like.dtype)
         for y in range(2 * row, min(2 * row + 2, rows)):
@@ -118,8 +115,9 @@ class HalvedTiles:
                 i = (plane * rows + y) * columns + x
                 start, end = self._ends[i : i + 2]
                 self._file.seek(start)
-                found = imagecodecs.zstd_decode(self._file.read(end - start))
                 top, left = (y % 2) * self._half, (x % 2) * self._half
                 place = out[top : top + self._half, left : left + self._half]
-                place[:] = np.frombuffer(found, self._like.dtype).reshape(place.shape)
+                found = np.empty_like(place)
+                unpack(self._file.read(end - start), found)
+                place[:] = found
         return out

@@ -26,19 +26,6 @@ def total(labels: np.ndarray, values: np.ndarray, highest: int) -> np.ndarray:
 
 
 @compiled
-def total_places(labels: np.ndarray, highest: int) -> np.ndarray:
-    """Sums (2, highest + 1) float64 of each label's y and x, in an image (Y, X)."""
-    sums = np.zeros((2, highest + 1), np.float64)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            label = labels[y, x]
-            if label:
-                sums[0, label] += y
-                sums[1, label] += x
-    return sums
-
-
-@compiled
 def translate(labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Each label's number, in the type of the numbers; the background's is 0."""
     found = np.zeros(labels.shape, numbers.dtype)
@@ -47,3 +34,54 @@ def translate(labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         if label:
             found_[i] = numbers[label]
     return found
+
+
+@compiled
+def sum_places(runs: np.ndarray, labels: np.ndarray, highest: int) -> np.ndarray:
+    """Pixels, and sums of y and x, of each label 1 ... highest: (3, highest + 1); of the runs of an image (Y, X)."""
+    sums = np.zeros((3, highest + 1), np.int64)
+    for i in range(len(runs)):
+        y, start, end = runs[i]
+        n, label = end - start, labels[i]
+        sums[0, label] += n
+        sums[1, label] += y * n
+        sums[2, label] += (start + end - 1) * n // 2
+    return sums
+
+
+@compiled
+def total_runs(
+    runs: np.ndarray, labels: np.ndarray, values: np.ndarray, highest: int
+) -> np.ndarray:
+    """What `total` gives, of the runs."""
+    sums = np.zeros(highest + 1, np.float64)
+    for i in range(len(runs)):
+        y, start, end = runs[i]
+        so_far = sums[labels[i]]
+        for x in range(start, end):
+            so_far += values[y, x]
+        sums[labels[i]] = so_far
+    return sums
+
+
+@compiled
+def paint(runs: np.ndarray, numbers: np.ndarray, image: np.ndarray) -> None:
+    """Write each run's number into its pixels."""
+    for i in range(len(runs)):
+        image[runs[i, 0], runs[i, 1] : runs[i, 2]] = numbers[i]
+
+
+@compiled
+def count_together(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Two images of the same pixels -> runs of those that have a label in one of them: both labels, and how many (n, 3)."""
+    found, at = np.empty((one.size, 3), np.int64), 0
+    for y in range(one.shape[0]):
+        start = 0
+        for x in range(1, one.shape[1] + 1):
+            here, there = one[y, start], other[y, start]
+            if x == one.shape[1] or one[y, x] != here or other[y, x] != there:
+                if here or there:
+                    found[at, 0], found[at, 1], found[at, 2] = here, there, x - start
+                    at += 1
+                start = x
+    return found[:at].copy()
