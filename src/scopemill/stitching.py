@@ -59,11 +59,13 @@ class Stitcher:
 
         What lies outside the core is only compared. Cores must not overlap; a window holds its core.
         """
-        from .kernels.numbering import paint, sum_places, total_runs
+        from .kernels.numbering import crop, paint, sum_places, total_runs
 
-        inner = within(core, window)
-        runs, owners = list_runs(np.asarray(labels[inner], np.uint32))
-        highest = int(labels.max(initial=0))
+        inner, labels = within(core, window), np.ascontiguousarray(labels, np.uint32)
+        runs, owners = list_runs(labels)
+        highest = int(owners.max(initial=0))
+        n = crop(runs, owners, *((axis.start, axis.stop) for axis in inner))
+        runs, owners = runs[:n], owners[:n]
         area, y, x = sum_places(runs, owners, highest)
         found = np.flatnonzero(area)
         ids = np.zeros(highest + 1, np.int64)

@@ -1,4 +1,4 @@
-"""Numbering: labels -> how large objects are, and the same labels by other numbers."""
+"""Numbering: labels, or their runs (row, first column, the one after the last) -> how large objects are, and the same labels by other numbers."""
 
 import numpy as np
 
@@ -27,13 +27,27 @@ def total(labels: np.ndarray, values: np.ndarray, highest: int) -> np.ndarray:
 
 @compiled
 def translate(labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Each label's number, in the type of the numbers; the background's is 0."""
-    found = np.zeros(labels.shape, numbers.dtype)
+    """Each label's number, in the type of the numbers."""
+    found = np.empty(labels.shape, numbers.dtype)
     found_ = found.ravel()
     for i, label in enumerate(labels.ravel()):
-        if label:
-            found_[i] = numbers[label]
+        found_[i] = numbers[label]
     return found
+
+
+@compiled
+def crop(
+    runs: np.ndarray, labels: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]
+) -> int:
+    """Runs of an image and their labels: those of a window of it come first, in its places; their number."""
+    n = 0
+    for i in range(len(runs)):
+        y, start, end = runs[i, 0], max(runs[i, 1], columns[0]), min(runs[i, 2], columns[1])
+        if rows[0] <= y < rows[1] and start < end:
+            runs[n, 0], runs[n, 1], runs[n, 2] = y - rows[0], start - columns[0], end - columns[0]
+            labels[n] = labels[i]
+            n += 1
+    return n
 
 
 @compiled
