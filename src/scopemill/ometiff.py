@@ -95,7 +95,7 @@ def write_tiles(path: Path, meta: Meta, dtype: np.dtype, read: Read) -> None:
             below = None
             if level < levels:
                 grid = (-(-here[0] // tile), -(-here[1] // tile))
-                below = stack.enter_context(HalvedTiles(path.parent, tile, grid, like))
+                below = stack.enter_context(HalvedTiles(path.parent, tile, grid, like, nearest))
                 parts = keep_halved(parts, below, nearest)
             # tifffile takes a tile one pixel wide for samples unless these have their own axis
             pixels = (part.reshape(*part.shape[:2], -1) for part in parts)

@@ -87,9 +87,12 @@ def shrink_nearest(plane: np.ndarray, scale: int) -> np.ndarray:
 class HalvedTiles:
     """The tiles of one level, each halved, in a file of no name: what the next level is made of."""
 
-    def __init__(self, folder: Path, tile: int, grid: tuple[int, int], like: np.ndarray):
+    def __init__(
+        self, folder: Path, tile: int, grid: tuple[int, int], like: np.ndarray, packed: bool = True
+    ):
         self._half, self._grid = tile // 2, grid
         self._like = like
+        self._packed = packed  # labels shrink so much that it is quicker than to write them
         self._file = tempfile.TemporaryFile(dir=folder)
         self._ends = [0]  # where tiles begin in the file, and the next one
 
@@ -101,7 +104,7 @@ class HalvedTiles:
 
     def append(self, part: np.ndarray) -> None:
         """Keep the next tile: plane by plane, row by row."""
-        data = pack(part)  # quicker than to write as much as labels are without it
+        data = pack(part) if self._packed else part.tobytes()
         self._file.seek(self._ends[-1])
         self._file.write(data)
         self._ends.append(self._ends[-1] + len(data))
@@ -117,7 +120,10 @@ class HalvedTiles:
                 self._file.seek(start)
                 top, left = (y % 2) * self._half, (x % 2) * self._half
                 place = out[top : top + self._half, left : left + self._half]
-                found = np.empty_like(place)
-                unpack(self._file.read(end - start), found)
+                found = np.empty_like(place, order="C")
+                if self._packed:
+                    unpack(self._file.read(end - start), found)
+                else:
+                    self._file.readinto(found)
                 place[:] = found
         return out
