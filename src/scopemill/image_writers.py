@@ -43,7 +43,7 @@ def write_labels(
 
     def checked(t: int, c: int, z: int, y: slice, x: slice) -> np.ndarray:
         part = read(t, c, z, y, x)
-        if part.size and part.max() >= 2**32:
+        if part.itemsize > 4 and part.size and part.max() >= 2**32:
             raise DataError(
                 "TOO_MANY_OBJECTS", f"{int(part.max())} objects; labels hold 4294967295"
             )

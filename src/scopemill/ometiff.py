@@ -95,11 +95,12 @@ def write_tiles(path: Path, meta: Meta, dtype: np.dtype, read: Read) -> None:
             below = None
             if level < levels:
                 grid = (-(-here[0] // tile), -(-here[1] // tile))
-                below = stack.enter_context(HalvedTiles(path.parent, tile, grid, like))
+                below = stack.enter_context(HalvedTiles(path.parent, tile, grid, like, nearest))
                 parts = keep_halved(parts, below, nearest)
+            # tifffile takes a tile one pixel wide for samples unless these have their own axis
+            pixels = (part.reshape(*part.shape[:2], -1) for part in parts)
             tiff.write(
-                # tifffile takes a tile one pixel wide for samples unless these have their own axis
-                (part.reshape(*part.shape[:2], -1) for part in parts),
+                encode_labels(parts, tile) if nearest else pixels,
                 shape=stored_shape(meta, here),
                 dtype=dtype,
                 metadata=ome_metadata(meta) if level == 0 else None,
@@ -138,6 +139,25 @@ def keep_halved(
     for part in parts:
         halved.append(halve(part, nearest))
         yield part
+
+
+def encode_labels(parts: Iterator[np.ndarray], tile: int) -> Iterator[bytes]:
+    """Tiles of labels or classes -> what the file holds of each: differences along the rows, deflated.
+
+    By zlib-ng, in a quarter of the time of libdeflate, which tifffile calls; for images that one is the quicker.
+    """
+    import imagecodecs
+
+    quick = imagecodecs.ZLIBNG.available
+    deflate = imagecodecs.zlibng_encode if quick else imagecodecs.deflate_encode
+    steps = None
+    for part in parts:
+        if steps is None or part.shape != (tile, tile):
+            steps = np.zeros((tile, tile), part.dtype)  # beyond the border nothing changes
+        here = steps[: part.shape[0], : part.shape[1]]
+        here[:, 0] = part[:, 0]
+        np.subtract(part[:, 1:], part[:, :-1], out=here[:, 1:])
+        yield deflate(steps, level=2 if quick else 1)
 
 
 def planes(meta: Meta) -> Iterator[tuple[int, int, int]]:

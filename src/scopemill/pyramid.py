@@ -6,6 +6,8 @@ from typing import Self
 
 import numpy as np
 
+from .scratch import pack, unpack
+
 LARGE_PX = 2048  # images wider or higher than this get levels ...
 SMALLEST_LEVEL_PX = 1024  # ... down to one not larger than this
 
@@ -85,13 +87,14 @@ def shrink_nearest(plane: np.ndarray, scale: int) -> np.ndarray:
 class HalvedTiles:
     """The tiles of one level, each halved, in a file of no name: what the next level is made of."""
 
-    def __init__(self, folder: Path, tile: int, grid: tuple[int, int], like: np.ndarray):
+    def __init__(
+        self, folder: Path, tile: int, grid: tuple[int, int], like: np.ndarray, packed: bool = True
+    ):
         self._half, self._grid = tile // 2, grid
-        self._shape = (self._half, self._half, *like.shape[2:])
-        self._dtype = like.dtype
-        self._bytes = int(np.prod(self._shape)) * self._dtype.itemsize
+        self._like = like
+        self._packed = packed  # labels shrink so much that it is quicker than to write them
         self._file = tempfile.TemporaryFile(dir=folder)
-        self._count = 0
+        self._ends = [0]  # where tiles begin in the file, and the next one
 
     def __enter__(self) -> Self:
         return self
@@ -101,20 +104,26 @@ class HalvedTiles:
 
     def append(self, part: np.ndarray) -> None:
         """Keep the next tile: plane by plane, row by row."""
-        record = np.zeros(self._shape, self._dtype)
-        record[: part.shape[0], : part.shape[1]] = part
-        self._file.seek(self._count * self._bytes)
-        self._file.write(record)
-        self._count += 1
+        data = pack(part) if self._packed else part.tobytes()
+        self._file.seek(self._ends[-1])
+        self._file.write(data)
+        self._ends.append(self._ends[-1] + len(data))
 
     def read(self, plane: int, row: int, column: int, size: tuple[int, int]) -> np.ndarray:
         """A tile of the next level, put together from four."""
         rows, columns = self._grid
-        out = np.zeros((2 * self._half, 2 * self._half, *self._shape[2:]), self._dtype)
+        out = np.empty((*size, *self._like.shape[2:]), self._like.dtype)
         for y in range(2 * row, min(2 * row + 2, rows)):
             for x in range(2 * column, min(2 * column + 2, columns)):
-                self._file.seek(((plane * rows + y) * columns + x) * self._bytes)
-                record = np.frombuffer(self._file.read(self._bytes), self._dtype)
+                i = (plane * rows + y) * columns + x
+                start, end = self._ends[i : i + 2]
+                self._file.seek(start)
                 top, left = (y % 2) * self._half, (x % 2) * self._half
-                out[top : top + self._half, left : left + self._half] = record.reshape(self._shape)
-        return out[: size[0], : size[1]]
+                place = out[top : top + self._half, left : left + self._half]
+                found = np.empty_like(place, order="C")
+                if self._packed:
+                    unpack(self._file.read(end - start), found)
+                else:
+                    self._file.readinto(found)
+                place[:] = found
+        return out

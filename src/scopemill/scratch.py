@@ -10,7 +10,20 @@ import numpy as np
 from .tiling import Window, intersect, within
 
 CHUNK = 512  # pixels a side: the tiles in which artifacts are written
-LEVEL = 1  # of zstd: labels shrink to a hundredth, four times as fast as by HDF5's lzf
+
+
+def pack(values: np.ndarray) -> bytes:
+    """Pixels, compressed by LZ4: labels shrink to a twentieth, in half the time of zstd."""
+    import imagecodecs
+
+    return imagecodecs.lz4_encode(np.ascontiguousarray(values), header=True)
+
+
+def unpack(data: bytes, out: np.ndarray) -> None:
+    """Write pixels that were packed into an array of theirs, which lies in one piece."""
+    import imagecodecs
+
+    imagecodecs.lz4_decode(data, header=True, out=out.reshape(-1).view(np.uint8))
 
 
 class Scratch:
@@ -46,8 +59,11 @@ class ScratchPlane:
 
     def __getitem__(self, window: Window) -> np.ndarray:
         window = self._bounds(window)
+        chunks = list(self._chunks(window))
+        if len(chunks) == 1 and chunks[0][1] == window:
+            return self._read(*chunks[0][:2])
         found = np.zeros([axis.stop - axis.start for axis in window], self.dtype)
-        for chunk, place, shared in self._chunks(window):
+        for chunk, place, shared in chunks:
             if chunk in self._places:
                 found[within(shared, window)] = self._read(chunk, place)[within(shared, place)]
         return found
@@ -57,7 +73,7 @@ class ScratchPlane:
         for chunk, place, shared in self._chunks(window):
             part = values[within(shared, window)]
             if shared != place:
-                part, new = self._read(chunk, place).copy(), part
+                part, new = self._read(chunk, place), part
                 part[within(shared, place)] = new
             self._write(chunk, np.ascontiguousarray(part, self.dtype))
 
@@ -76,22 +92,19 @@ class ScratchPlane:
                 yield chunk, place, shared
 
     def _read(self, chunk: tuple[int, int], place: Window) -> np.ndarray:
-        import imagecodecs
-
         shape = [axis.stop - axis.start for axis in place]
         if chunk not in self._places:
             return np.zeros(shape, self.dtype)
         offset, n_bytes = self._places[chunk]
-        found = imagecodecs.zstd_decode(os.pread(self._file.fileno(), n_bytes, offset))
-        return np.frombuffer(found, self.dtype).reshape(shape)
+        found = np.empty(shape, self.dtype)
+        unpack(os.pread(self._file.fileno(), n_bytes, offset), found)
+        return found
 
     def _write(self, chunk: tuple[int, int], values: np.ndarray) -> None:
         """Behind all others, or where it was if it fits."""
-        import imagecodecs
-
         if chunk not in self._places and not values.any():
             return
-        data = imagecodecs.zstd_encode(values, level=LEVEL)
+        data = pack(values)
         offset, room = self._places.get(chunk, (0, -1))
         if len(data) > room:
             offset = self._file.seek(0, os.SEEK_END)

@@ -32,14 +32,10 @@ class Objects:
     @classmethod
     def of(cls, labels: np.ndarray) -> "Objects":
         """Find the runs and whose they are."""
-        from .kernels.runs import find_runs, sort_runs
+        from .kernels.runs import sort_runs
 
         image = np.require(labels, np.uint32, ["C", "W"])
-        rows = image.reshape(-1, image.shape[-1])
-        room = ROOM + image.size // PIXELS_A_RUN  # enough for all but noise
-        runs, owners, n = find_runs(rows, room)
-        if n > room:
-            runs, owners, n = find_runs(rows, n)
+        runs, owners = list_runs(image.reshape(-1, image.shape[-1]))
         top = int(owners.max(initial=0))
         if top > image.size:
             # too far apart for a table of all possible labels
@@ -52,6 +48,15 @@ class Objects:
         numbers[present] = np.arange(len(present))
         runs, firsts = sort_runs(runs, numbers[owners], len(present))
         return cls(present, image, numbers, runs, firsts)
+
+
+def list_runs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (rows, X) -> their runs, row by row: row, first column and the one after the last (n, 3); and the label of each."""
+    from .kernels.runs import find_runs
+
+    room = ROOM + rows.size // PIXELS_A_RUN  # enough for all but noise
+    runs, owners, n = find_runs(rows, room)
+    return (runs, owners) if n <= room else find_runs(rows, n)[:2]
 
 
 def can_measure(labels: np.ndarray, images: Iterable[np.ndarray]) -> bool:

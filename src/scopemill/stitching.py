@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .shapes import list_runs
 from .tiling import Window, intersect, within
 
 SAME = 0.5  # IoU in the pixels that two blocks share; no more than one partner can have more
@@ -58,22 +59,29 @@ class Stitcher:
 
         What lies outside the core is only compared. Cores must not overlap; a window holds its core.
         """
-        from .kernels.numbering import count, translate
+        from .kernels.numbering import crop, paint, sum_places, total_runs
 
-        inner = within(core, window)
-        own = np.ascontiguousarray(labels[inner], np.uint32)
-        highest = int(labels.max(initial=0))
-        counts = count(own, highest)
-        found = np.flatnonzero(counts)
+        inner, labels = within(core, window), np.ascontiguousarray(labels, np.uint32)
+        runs, owners = list_runs(labels)
+        highest = int(owners.max(initial=0))
+        n = crop(runs, owners, *((axis.start, axis.stop) for axis in inner))
+        runs, owners = runs[:n], owners[:n]
+        area, y, x = sum_places(runs, owners, highest)
+        found = np.flatnonzero(area)
         ids = np.zeros(highest + 1, np.int64)
         ids[found] = found if self.keeps_ids else np.arange(len(found)) + self.n_ids + 1
         for other in () if self.keeps_ids else self.seen:
             if shared := intersect(window, other):
-                known = self.store[shared].astype(np.int64)
-                self.pairs.append(match_pieces(known, ids[labels[within(shared, window)]]))
-        self.sums.append(measure(own, counts, found, core, [one[inner] for one in weights]))
+                known, own = match_pieces(self.store[shared], labels[within(shared, window)]).T
+                pairs = np.stack([known, ids[own]], 1)
+                self.pairs.append(pairs[pairs[:, 1] > 0])  # the others lie outside the core
+        y, x = y + area * core[0].start, x + area * core[1].start
+        sums = [total_runs(runs, owners, one[inner], highest) for one in weights]
+        self.sums.append(np.array([area, y, x, *sums], np.float64)[:, found])
         self.ids.append(ids[found])
-        self.store[core] = translate(own, ids.astype(np.uint32))
+        numbered = np.zeros([axis.stop - axis.start for axis in core], np.uint32)
+        paint(runs, ids.astype(np.uint32)[owners], numbered)
+        self.store[core] = numbered
         self.seen.append(core)
         self.n_ids = max(self.n_ids, int(ids.max()))
 
@@ -97,32 +105,13 @@ class Stitcher:
 
 def match_pieces(known: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Ids (Y, X) that two blocks gave the same pixels -> pairs (N, 2) of ids that mean the same there."""
-    both = (known > 0) & (found > 0)
-    if not both.any():
-        return np.empty((0, 2), np.int64)
-    keys, shared = np.unique(known[both] << 32 | found[both], return_counts=True)
-    pairs = np.stack([keys >> 32, keys & 0xFFFFFFFF], 1)
-    sizes = [count_ids(image, ids) for image, ids in zip((known, found), pairs.T, strict=True)]
-    return pairs[shared > SAME * (sizes[0] + sizes[1] - shared)]
+    from .kernels.numbering import count_together
 
-
-def count_ids(image: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Pixels of each of these ids."""
-    there, counts = np.unique(image, return_counts=True)
-    return counts[np.searchsorted(there, ids)]
-
-
-def measure(
-    labels: np.ndarray,
-    counts: np.ndarray,
-    found: np.ndarray,
-    core: Window,
-    weights: Sequence[np.ndarray],
-) -> np.ndarray:
-    """Pixels, sums of y and x (of the whole image), and sums of the weights of each piece: (3 + K, pieces)."""
-    from .kernels.numbering import total, total_places
-
-    highest = len(counts) - 1
-    area, (y, x) = counts[found], total_places(labels, highest)[:, found]
-    sums = [total(labels, np.ascontiguousarray(one), highest)[found] for one in weights]
-    return np.array([area, y + area * core[0].start, x + area * core[1].start, *sums], np.float64)
+    *both, pixels = count_together(known, found).T
+    (ones, one), (others, other) = (np.unique(ids, return_inverse=True) for ids in both)
+    pairs, pair = np.unique(one * len(others) + other, return_inverse=True)
+    of_one, of_other = np.bincount(one, pixels), np.bincount(other, pixels)
+    shared = np.bincount(pair, pixels)
+    i, j = np.divmod(pairs, max(1, len(others)))
+    same = (ones[i] > 0) & (others[j] > 0) & (shared > SAME * (of_one[i] + of_other[j] - shared))
+    return np.stack([ones[i], others[j]], 1)[same]

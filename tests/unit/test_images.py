@@ -168,6 +168,24 @@ def test_labels_come_back_above_65535(path):
         assert (image.meta.pixel_size_um, image.meta.fingerprint) == (0.5, "mark")
 
 
+@pytest.mark.parametrize("size", [(70, 300), (3000, 530)], ids=["small", "with levels"])
+@pytest.mark.parametrize("has_zlib_ng", [True, False])
+def test_labels_are_deflated_differences_that_every_program_reads(
+    path, monkeypatch, has_zlib_ng, size
+):
+    monkeypatch.setattr("imagecodecs.ZLIBNG.available", has_zlib_ng)
+    labels = np.random.default_rng(0).integers(0, 2**32, (1, 1, *size), np.uint32)
+    write_labels(
+        path, reader_of(labels), labels.shape, Meta((1, 1, 1, *size), ("a",), None, None), ""
+    )
+    with tifffile.TiffFile(path) as file:
+        for level, pages in enumerate(file.series[0].levels):
+            assert pages.keyframe.compression == tifffile.COMPRESSION.ADOBE_DEFLATE
+            assert pages.keyframe.predictor == tifffile.PREDICTOR.HORIZONTAL
+            step = 2**level
+            np.testing.assert_array_equal(pages.asarray(), labels[0, 0, ::step, ::step])
+
+
 def test_labels_of_times_and_planes_come_back(path):
     labels = draw((2, 3, 9, 11), "uint32")
     write_labels(

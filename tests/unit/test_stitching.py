@@ -82,6 +82,29 @@ def test_pieces_match_when_they_share_more_than_half(found, expected):
     assert match_pieces(np.array([[1, 1, 0, 0]]), np.array(found)).tolist() == expected
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.booleans())
+def test_pieces_are_measured_in_their_core_alone(seed, n, keeps_ids):
+    rng = np.random.default_rng(seed)
+    labels, weights = rng.integers(0, n, (9, 11)), rng.random((9, 11), np.float32)
+    core, window = (slice(12, 17), slice(3, 8)), (slice(10, 19), slice(1, 12))
+    store = np.zeros((30, 20), np.uint32)
+    stitcher = Stitcher(store, keeps_ids)
+    stitcher.add(core, window, labels, [weights])
+    objects, inner = stitcher.finish(), within(core, window)
+    own = labels[inner]
+    assert ((store[core] > 0) == (own > 0)).all() and np.count_nonzero(store) == (own > 0).sum()
+    for label in np.unique(own[own > 0]):
+        mask = own == label
+        (i,) = np.unique(objects.owner[store[core][mask] - 1])
+        assert not keeps_ids or (store[core][mask] == label).all()
+        assert objects.areas[i] == mask.sum()
+        np.testing.assert_allclose(
+            objects.centroids[i], np.argwhere(mask).mean(0) + np.array([12, 3])
+        )
+        np.testing.assert_allclose(objects.sums[0, i], weights[inner][mask].sum(dtype=float))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(7, 24), st.integers(3, 6))
 def test_stitched_blocks_are_the_whole(seed, block, margin):

@@ -1,4 +1,4 @@
-"""Numbering: labels -> how large objects are, and the same labels by other numbers."""
+"""Numbering: labels, or their runs (row, first column, the one after the last) -> how large objects are, and the same labels by other numbers."""
 
 import numpy as np
 
@@ -26,24 +26,76 @@ def total(labels: np.ndarray, values: np.ndarray, highest: int) -> np.ndarray:
 
 
 @compiled
-def total_places(labels: np.ndarray, highest: int) -> np.ndarray:
-    """Sums (2, highest + 1) float64 of each label's y and x, in an image (Y, X)."""
-    sums = np.zeros((2, highest + 1), np.float64)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            label = labels[y, x]
-            if label:
-                sums[0, label] += y
-                sums[1, label] += x
+def translate(labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Each label's number, in the type of the numbers."""
+    found = np.empty(labels.shape, numbers.dtype)
+    found_ = found.ravel()
+    for i, label in enumerate(labels.ravel()):
+        found_[i] = numbers[label]
+    return found
+
+
+@compiled
+def crop(
+    runs: np.ndarray, labels: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]
+) -> int:
+    """Runs of an image and their labels: those of a window of it come first, in its places; their number."""
+    n = 0
+    for i in range(len(runs)):
+        y, start, end = runs[i, 0], max(runs[i, 1], columns[0]), min(runs[i, 2], columns[1])
+        if rows[0] <= y < rows[1] and start < end:
+            runs[n, 0], runs[n, 1], runs[n, 2] = y - rows[0], start - columns[0], end - columns[0]
+            labels[n] = labels[i]
+            n += 1
+    return n
+
+
+@compiled
+def sum_places(runs: np.ndarray, labels: np.ndarray, highest: int) -> np.ndarray:
+    """Pixels, and sums of y and x, of each label 1 ... highest: (3, highest + 1); of the runs of an image (Y, X)."""
+    sums = np.zeros((3, highest + 1), np.int64)
+    for i in range(len(runs)):
+        y, start, end = runs[i]
+        n, label = end - start, labels[i]
+        sums[0, label] += n
+        sums[1, label] += y * n
+        sums[2, label] += (start + end - 1) * n // 2
     return sums
 
 
 @compiled
-def translate(labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Each label's number, in the type of the numbers; the background's is 0."""
-    found = np.zeros(labels.shape, numbers.dtype)
-    found_ = found.ravel()
-    for i, label in enumerate(labels.ravel()):
-        if label:
-            found_[i] = numbers[label]
-    return found
+def total_runs(
+    runs: np.ndarray, labels: np.ndarray, values: np.ndarray, highest: int
+) -> np.ndarray:
+    """What `total` gives, of the runs."""
+    sums = np.zeros(highest + 1, np.float64)
+    for i in range(len(runs)):
+        y, start, end = runs[i]
+        so_far = sums[labels[i]]
+        for x in range(start, end):
+            so_far += values[y, x]
+        sums[labels[i]] = so_far
+    return sums
+
+
+@compiled
+def paint(runs: np.ndarray, numbers: np.ndarray, image: np.ndarray) -> None:
+    """Write each run's number into its pixels."""
+    for i in range(len(runs)):
+        image[runs[i, 0], runs[i, 1] : runs[i, 2]] = numbers[i]
+
+
+@compiled
+def count_together(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Two images of the same pixels -> runs of those that have a label in one of them: both labels, and how many (n, 3)."""
+    found, at = np.empty((one.size, 3), np.int64), 0
+    for y in range(one.shape[0]):
+        start = 0
+        for x in range(1, one.shape[1] + 1):
+            here, there = one[y, start], other[y, start]
+            if x == one.shape[1] or one[y, x] != here or other[y, x] != there:
+                if here or there:
+                    found[at, 0], found[at, 1], found[at, 2] = here, there, x - start
+                    at += 1
+                start = x
+    return found[:at].copy()
