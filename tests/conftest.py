@@ -1,8 +1,16 @@
-"""For all tests: SCOPEMILL_REQUIRE_ALL=1 (CI) turns a skip of something required into a failure."""
+"""For all tests: SCOPEMILL_REQUIRE_ALL=1 (CI) turns a skip of something required into a failure.
+
+Property tests look at the same examples every time, so that what is right today is right tomorrow;
+`--hypothesis-profile=default` looks at others.
+"""
 
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
