@@ -65,13 +65,11 @@ def measure_channel(windows: Sequence[np.ndarray]) -> dict[str, float | None]:
 
 def measure_focus(windows: Sequence[np.ndarray]) -> float | None:
     """log10 of fine over coarse power; None where there is no detail."""
-    from scipy import ndimage
+    from .kernels.smoothing import smooth
 
     fine = coarse = 0.0
     for window in windows:
-        smooth = [
-            ndimage.gaussian_filter(window.astype(np.float32), s) for s in (FINE, MIDDLE, COARSE)
-        ]
-        fine += float(np.square(smooth[0] - smooth[1], dtype=float).sum())
-        coarse += float(np.square(smooth[1] - smooth[2], dtype=float).sum())
+        one, two, three = (smooth(window.astype(np.float32), s) for s in (FINE, MIDDLE, COARSE))
+        fine += float(np.square(one - two, dtype=float).sum())
+        coarse += float(np.square(two - three, dtype=float).sum())
     return float(np.log10(fine / coarse)) if fine > 0 and coarse > 0 else None
