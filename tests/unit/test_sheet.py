@@ -2,11 +2,19 @@
 
 import os
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
 from scopemill.settings import ConfigError
-from scopemill.sheet import Row, choose_images_per_batch, make_batches, raw_state, read_sheet
+from scopemill.sheet import (
+    Row,
+    choose_images_per_batch,
+    make_batches,
+    raw_state,
+    read_sheet,
+    resolve,
+)
 
 
 @pytest.fixture
@@ -45,6 +53,14 @@ def test_own_columns_are_no_metadata(read):
 
 def test_an_absolute_path_stays(read):
     assert read("id\tpath\na\t/data/a.tif\n")[0].path == "/data/a.tif"
+
+
+@pytest.mark.parametrize("folder", [".", "sub", "/data"])
+@pytest.mark.parametrize(
+    "path", ["a.tif", "r/a.tif", "./a.tif", "r//a.tif", "r/./a.tif", "r/", "r/.", ".", "..", "../a.tif", "/a.tif", "//r/a.tif"]
+)  # fmt: skip
+def test_a_path_is_written_as_pathlib_would(folder, path):
+    assert resolve(folder, path) == str(Path(folder) / path)
 
 
 @pytest.mark.parametrize(
