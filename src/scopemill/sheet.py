@@ -199,11 +199,9 @@ def make_batches(rows: list[Row], images_per_batch: int) -> dict[str, list[Row]]
 
 
 def choose_images_per_batch(n_images: int, rules_per_batch: int, max_jobs: int = 900) -> int:
-    """Few images: some batches for all cores; many: 50 or more a batch and never over `max_jobs` jobs."""
-    for size, at_most in ((2, 8), (5, 40), (10, 100), (25, 250)):
-        if n_images <= at_most:
-            return size
-    size = 50
+    """Few images: some batches for all cores; many: 50 to 200 a batch, or as many as make no more than `max_jobs` jobs."""
+    upper = ((2, 8), (5, 40), (10, 100), (25, 250), (50, 2500), (100, 5000))
+    size = next((size for size, at_most in upper if n_images <= at_most), 200)
     while -(-n_images // size) * rules_per_batch > max_jobs:
         size *= 2
     return size
