@@ -144,11 +144,11 @@ def repairs(manifest: Path) -> str:
     """
     if not manifest.exists():
         return ""
-    root, counts = results_root(manifest), {}
-    with manifest.open(encoding="utf-8") as file:
-        for one in map(json.loads, file):
-            whole = stands(one["status"], f"{root}/{one['artifact']}", one["size"])
-            counts[one["image"]] = one["repairs"] + (not whole)
+    root, counts = str(results_root(manifest)), {}
+    lines = manifest.read_bytes().splitlines()
+    for one in json.loads(b"[%s]" % b",".join(lines)):  # at once: one by one takes longer
+        whole = stands(one["status"], f"{root}/{one['artifact']}", one["size"])
+        counts[one["image"]] = one["repairs"] + (not whole)
     return " ".join(f"{image}:{count}" for image, count in sorted(counts.items()) if count)
 
 

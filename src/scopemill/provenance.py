@@ -16,6 +16,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).parent
 STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)  # expressions hold no imports
+ONLY_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t].*\n|\n)+", re.MULTILINE)
 IMPORT = re.compile(r"\bfrom[ \t]+\.[\w.]*[ \t]+import[ \t]+(?:\([^)]*\)|[^\n(]*)")
 
 
@@ -68,9 +69,10 @@ def direct_imports(path: Path) -> frozenset[Path]:
 
 def find_imports(text: str) -> Iterator[ast.ImportFrom]:
     """A file's relative imports; of the whole file only where it cannot be told by the statements alone, for that is slow."""
+    rest = ONLY_TYPES.sub("", text).replace("from typing import TYPE_CHECKING", "")
     try:
-        if "TYPE_CHECKING" not in text:
-            yield from ast.parse("\n".join(IMPORT.findall(text))).body
+        if "TYPE_CHECKING" not in rest:
+            yield from ast.parse("\n".join(IMPORT.findall(rest))).body
             return
     except SyntaxError:  # a comment among the names, a sentence that reads like an import
         pass

@@ -49,7 +49,7 @@ Percentile = Annotated[float, Field(ge=0, le=100)]
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def settings(cls: type) -> type:
     """Make a frozen dataclass whose types are checked and whose unknown keys are refused."""
-    config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+    config = ConfigDict(extra="forbid", strict=True)
     return pydantic_dataclass(frozen=True, kw_only=True, config=config)(cls)
 
 

@@ -9,6 +9,7 @@ import glob
 import hashlib
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,11 @@ def read_sheet(path: Path) -> list[Row]:
             )
             continue
         rows.append(
-            make_row(line, dict(zip(header, (cell.strip() for cell in cells), strict=True)))
+            make_row(
+                line,
+                dict(zip(header, [cell.strip() for cell in cells], strict=True)),
+                str(path.parent),
+            )
         )
     problems += [f"{path}, line {row.line}, {text}" for row in rows for text in find_faults(row)]
     problems += find_doubles(path, rows)
@@ -91,7 +96,7 @@ def read_sheet(path: Path) -> list[Row]:
         problems.append(f"{path}: no images; add a row for each")
     if problems:
         raise ConfigError("\n".join(problems))
-    return [with_path(row, path.parent) for row in rows]
+    return rows
 
 
 def check_header(path: Path, header: list[str]) -> None:
@@ -113,10 +118,25 @@ def check_header(path: Path, header: list[str]) -> None:
         raise ConfigError("\n".join(problems))
 
 
-def make_row(line: int, cells: dict[str, str]) -> Row:
-    """Cells by column name -> a row; columns that are not Scopemill's own are metadata."""
+def make_row(line: int, cells: dict[str, str], folder: str) -> Row:
+    """Cells by column name -> a row; its path lies in the sheet's folder, columns that are not Scopemill's own are metadata."""
     own = {name: cells.pop(name, "") for name in OWN_COLUMNS}
+    own["path"] = own["path"] and resolve(folder, own["path"])
     return Row(line=line, metadata=cells, **own)
+
+
+def resolve(folder: str, path: str) -> str:
+    """`str(Path(folder) / path)`, without a Path for each of thousands of files that lie in the same folder."""
+    head, slash, name = path.rpartition("/")
+    if name in ("", "."):
+        return str(Path(folder) / path)
+    return prefix_of(folder, head + slash) + name
+
+
+@functools.cache
+def prefix_of(folder: str, head: str) -> str:
+    """What stands before the name of a file in a folder below a folder."""
+    return str(Path(folder, head, "_"))[:-1]
 
 
 def find_faults(row: Row) -> list[str]:
@@ -164,11 +184,6 @@ def find_doubles(path: Path, rows: list[Row]) -> list[str]:
     return doubles
 
 
-def with_path(row: Row, folder: Path) -> Row:
-    """The row with its path resolved against the sheet's folder."""
-    return Row(**{**row.__dict__, "path": str(folder / row.path)})
-
-
 def make_batches(rows: list[Row], images_per_batch: int) -> dict[str, list[Row]]:
     """Batch name -> its rows: by the column `batch`, else consecutive rows."""
     batches: dict[str, list[Row]] = {}
@@ -184,11 +199,9 @@ def make_batches(rows: list[Row], images_per_batch: int) -> dict[str, list[Row]]
 
 
 def choose_images_per_batch(n_images: int, rules_per_batch: int, max_jobs: int = 900) -> int:
-    """Few images: some batches for all cores; many: 50 or more a batch and never over `max_jobs` jobs."""
-    for size, at_most in ((2, 8), (5, 40), (10, 100), (25, 250)):
-        if n_images <= at_most:
-            return size
-    size = 50
+    """Few images: some batches for all cores; many: 50 to 200 a batch, or as many as make no more than `max_jobs` jobs."""
+    upper = ((2, 8), (5, 40), (10, 100), (25, 250), (50, 2500), (100, 5000))
+    size = next((size for size, at_most in upper if n_images <= at_most), 200)
     while -(-n_images // size) * rules_per_batch > max_jobs:
         size *= 2
     return size
@@ -196,21 +209,26 @@ def choose_images_per_batch(n_images: int, rules_per_batch: int, max_jobs: int =
 
 def raw_state(row: Row, checksums: bool = False) -> str:
     """What tells that a raw file was replaced: its size and time, or its content (of all files, for a pattern)."""
-    path = Path(row.path)
-    paths = (
-        [path]
-        if "{" not in path.name
-        else sorted(path.parent.glob("*".join(map(glob.escape, re.split(r"\{\w+\}", path.name)))))
-    )
     states = []
-    for one in paths:
+    for one in files_of(row.path):
+        name = one.rpartition("/")[2]
         try:
-            stat = one.stat()
-            told = content_hash(one, stat) if checksums and one.is_file() else stat.st_mtime_ns
-            states.append(f"{one.name} {stat.st_size} {told}")
+            state = os.stat(one)  # noqa: PTH116
+            is_told = checksums and stat.S_ISREG(state.st_mode)
+            told = content_hash(Path(one), state) if is_told else state.st_mtime_ns
+            states.append(f"{name} {state.st_size} {told}")
         except OSError:
-            states.append(f"{one.name} missing")
+            states.append(f"{name} missing")
     return hashlib.sha256("\n".join(states).encode()).hexdigest()[:16]
+
+
+def files_of(path: str) -> list[str]:
+    """The file of an image, or all files of a pattern; asked for every image when a study is planned, hence no Path."""
+    name = path.rpartition("/")[2]
+    if "{" not in name:
+        return [path]
+    pattern = "*".join(map(glob.escape, re.split(r"\{\w+\}", name)))
+    return sorted(map(str, Path(path).parent.glob(pattern)))
 
 
 def content_hash(path: Path, status: os.stat_result) -> str:

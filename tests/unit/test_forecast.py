@@ -131,10 +131,10 @@ def test_the_size_of_a_file_is_that_of_all_its_parts(tmp_path):
         (tmp_path / name).write_bytes(b"0" * size)
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "Data0001.dat").write_bytes(b"0" * 500)
-    assert count_bytes(tmp_path / "other.tif") == 40
-    assert count_bytes(tmp_path / "a_c{channel}.tif") == 30
-    assert count_bytes(tmp_path / "s.mrxs") == 501
-    assert count_bytes(tmp_path / "none.tif") == 0
+    assert count_bytes(str(tmp_path / "other.tif")) == 40
+    assert count_bytes(str(tmp_path / "a_c{channel}.tif")) == 30
+    assert count_bytes(str(tmp_path / "s.mrxs")) == 501
+    assert count_bytes(str(tmp_path / "none.tif")) == 0
 
 
 @pytest.mark.parametrize(

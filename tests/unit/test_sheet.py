@@ -2,11 +2,19 @@
 
 import os
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
 from scopemill.settings import ConfigError
-from scopemill.sheet import Row, choose_images_per_batch, make_batches, raw_state, read_sheet
+from scopemill.sheet import (
+    Row,
+    choose_images_per_batch,
+    make_batches,
+    raw_state,
+    read_sheet,
+    resolve,
+)
 
 
 @pytest.fixture
@@ -45,6 +53,14 @@ def test_own_columns_are_no_metadata(read):
 
 def test_an_absolute_path_stays(read):
     assert read("id\tpath\na\t/data/a.tif\n")[0].path == "/data/a.tif"
+
+
+@pytest.mark.parametrize("folder", [".", "sub", "/data"])
+@pytest.mark.parametrize(
+    "path", ["a.tif", "r/a.tif", "./a.tif", "r//a.tif", "r/./a.tif", "r/", "r/.", ".", "..", "../a.tif", "/a.tif", "//r/a.tif"]
+)  # fmt: skip
+def test_a_path_is_written_as_pathlib_would(folder, path):
+    assert resolve(folder, path) == str(Path(folder) / path)
 
 
 @pytest.mark.parametrize(
@@ -189,16 +205,23 @@ def test_a_batch_named_as_automatic_ones_are_loses_nobody():
     assert sorted(one for batch in batches.values() for one in batch) == ["i0", "i1", "i2"]
 
 
-@pytest.mark.parametrize("n_images", [10_000, 100_000])
+@pytest.mark.parametrize("n_images", [200, 10_000, 100_000])
 def test_jobs_never_pass_900(n_images):
     assert -(-n_images // choose_images_per_batch(n_images, 9)) * 9 <= 900
+
+
+@pytest.mark.parametrize(
+    ("n_images", "size"), [(251, 50), (2500, 50), (2501, 100), (5000, 100), (5001, 200), (20_000, 200), (20_001, 400)]
+)  # fmt: skip
+def test_batches_grow_with_the_sheet(n_images, size):
+    assert choose_images_per_batch(n_images, 9) == size
 
 
 def test_a_few_images_use_all_cores():
     assert choose_images_per_batch(8, 9) == 2
 
 
-@pytest.mark.parametrize("n_images", [3, 7, 20, 39, 60, 99, 200, 249, 300, 1000, 4999])
+@pytest.mark.parametrize("n_images", [3, 7, 20, 39, 60, 99, 200, 249, 300, 1000, 2499, 4999, 9999])
 def test_one_more_image_leaves_the_batches_as_they_are(n_images):
     assert choose_images_per_batch(n_images, 9) == choose_images_per_batch(n_images + 1, 9)
 

@@ -1,5 +1,6 @@
 """Helpers of the rules: the checked study, and what a rule asks of it. No rules here."""
 
+import gc
 import json
 import re
 import sys
@@ -27,6 +28,9 @@ try:
     FORECAST = Forecaster.of_rules(STUDY)
 except ConfigError as error:
     sys.exit(f"\n{error}\n")
+
+# what is loaded by now stays: looking through it again and again, for cycles, takes a tenth of a dry run
+gc.freeze()
 
 LEAST_MB = 1000  # of a job; what small images need is hard to tell and cheap to have
 LEAST_GPU_MB = 4000  # the libraries of a GPU alone take most of this

@@ -14,6 +14,7 @@ from .. import errors
 from ..config import Channel, Config
 from ..settings import find_method, method_names
 from ..tasks import BATCH_STAGES, STUDY_STAGES, WITH_TASKS
+from ._described import Described
 from ._tables import nested, table
 
 GIVEN = {
@@ -71,7 +72,7 @@ def stage_module(stage: str) -> Any:
 
 def inline(cls: type) -> dict[str, Any]:
     """JSON schema of a settings class, nested classes written out."""
-    schema = TypeAdapter(cls).json_schema()
+    schema = TypeAdapter(cls).json_schema(schema_generator=Described)
     parts = schema.pop("$defs", {})
 
     def resolve(node: Any) -> Any:

@@ -5,17 +5,16 @@ Opening 10,000 files takes a minute and more, so rules never do: they take what 
 """
 
 import dataclasses
-import glob
+import functools
 import json
 import os
-import re
 from collections.abc import Mapping
 from math import isqrt
 from pathlib import Path
 
 from .. import manifests
 from ..readers import open_raw
-from ..sheet import Row, raw_state
+from ..sheet import Row, files_of, raw_state
 
 HEADERS = "provenance/headers.jsonl"
 # pixel values that a byte may stand for, in files as microscopes write them: many rather than few
@@ -57,30 +56,35 @@ def read_header(row: Row, max_pixels: int) -> Header:
 
 def guess_header(row: Row, n_channels: int) -> Header:
     """One plane a channel that is as large as files of such a size may be: too large, mostly, and never for nothing."""
-    path = Path(row.path)
-    suffix = path.suffix.lower()
+    suffix = os.path.splitext(row.path)[1].lower()  # noqa: PTH122
+    return header_of(suffix, count_bytes(row.path), n_channels)
+
+
+@functools.lru_cache
+def header_of(suffix: str, n_bytes: int, n_channels: int) -> Header:
+    """The same of what it is guessed from; files of one microscope are often equally large."""
     per_byte = SLIDE_VALUES_PER_BYTE if suffix in SLIDES else VALUES_PER_BYTE.get(suffix, 2.0)
     colour = suffix in SLIDES or suffix in (".jpg", ".jpeg")
     n_channels = 3 if colour else max(1, n_channels)
-    side = isqrt(round(count_bytes(path) * per_byte / n_channels))
+    side = isqrt(round(n_bytes * per_byte / n_channels))
     itemsize = 1 if colour or suffix == ".png" else 2
     pieces = "rows" if suffix in SLIDES or suffix in (".tif", ".tiff", ".czi") else "plane"
     shape = (1, n_channels, 1, side, side)
     return Header(shape, itemsize, colour, pieces=pieces, guessed=True)
 
 
-def count_bytes(path: Path) -> int:
+def count_bytes(path: str) -> int:
     """Size of a raw file; of all files of a pattern; with the folder of pixels that lies beside an MRXS file."""
-    if "{" in path.name and not path.exists():
-        found = path.parent.glob("*".join(map(glob.escape, re.split(r"\{\w+\}", path.name))))
-    elif path.suffix.lower() == ".mrxs":
-        found = [path, *path.with_suffix("").glob("*")]
+    if "{" in path and not os.path.exists(path):  # noqa: PTH110
+        found = files_of(path)
+    elif path.lower().endswith(".mrxs"):
+        found = [path, *Path(path).with_suffix("").glob("*")]
     else:
         found = [path]
     sizes = []
     for one in found:
         try:
-            sizes.append(one.stat().st_size)
+            sizes.append(os.stat(one).st_size)  # noqa: PTH116
         except OSError:
             continue  # convert will say what is wrong with it
     return sum(sizes)
