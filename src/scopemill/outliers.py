@@ -114,14 +114,15 @@ def join_checks(checks: Iterable[Check], table: "pd.DataFrame") -> "pd.DataFrame
     """All scores put together, and the words of those that matter, the highest first."""
     import pandas as pd
 
-    checks = list(checks)
     trust = np.ones(len(table))
-    told: list[list[tuple[float, str]]] = [[] for _ in range(len(table))]
+    told: dict[int, list[tuple[float, str]]] = {}
     for score, words in checks:
         score = np.nan_to_num(score)
         trust *= 1 - score
         for i in np.flatnonzero(score >= NAMED):
-            told[i].append((-score[i], words.iloc[i]))
-    reasons = ["; ".join(text for _, text in sorted(one)) for one in told]
+            told.setdefault(i, []).append((-score[i], words.iloc[i]))
+    reasons = [""] * len(table)
+    for i, one in told.items():
+        reasons[i] = "; ".join(text for _, text in sorted(one))
     suspicion = (1 - trust).round(4)
     return pd.DataFrame(dict(zip(COLUMNS, (suspicion, reasons), strict=True)), index=table.index)

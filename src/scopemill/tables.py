@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY = b"scopemill"
+ROWS_PER_GROUP = 100_000  # of Parquet: a group is in memory while it is written or read
 ROWS_AT_ONCE = 5000  # of a CSV: their text takes several times the memory of their numbers
 
 
@@ -22,7 +23,7 @@ def write_table(path: Path, table: "pd.DataFrame", **statement: Any) -> None:
 
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     arrow = arrow.replace_schema_metadata({KEY: json.dumps(statement, sort_keys=True).encode()})
-    parquet.write_table(arrow, path, compression="zstd")
+    parquet.write_table(arrow, path, compression="zstd", row_group_size=ROWS_PER_GROUP)
 
 
 def read_table(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> "pd.DataFrame":
@@ -43,7 +44,10 @@ def read_tables(paths: Sequence[Path]) -> "pd.DataFrame":
 
     found = [parquet.ParquetFile(path).read(use_threads=False) for path in paths]
     if all(one.schema.equals(found[0].schema) for one in found):
-        return pa.concat_tables(found).to_pandas()
+        table = pa.concat_tables(found).to_pandas()
+        del found
+        pa.default_memory_pool().release_unused()
+        return table
     # pandas knows how whole numbers, fractions and nothing go together in a column
     return pd.concat([one.to_pandas() for one in found], ignore_index=True)
 
