@@ -62,7 +62,7 @@ def robust_z(
 
     known = values.replace([np.inf, -np.inf], np.nan)
     z = pd.Series(np.nan, index=values.index)
-    used = pd.Series("", index=values.index)
+    used = pd.Series(np.nan, index=values.index, dtype=by[0].dtype)
     for key in by:
         apart = known - known.groupby(key).transform("median")
         spread = 1.4826 * apart.abs().groupby(key).transform("median")
@@ -76,6 +76,18 @@ def robust_z(
         new = z.isna() & enough & (spread > 0)
         z, used = z.mask(new, apart / spread), used.mask(new, key)
     return z.fillna(0.0), used
+
+
+def number_keys(by: "Iterable[pd.Series]") -> "list[pd.Series]":
+    """Keys as numbers, which take a fraction of the time and memory of text; no two keys share one."""
+    import pandas as pd
+
+    numbered, n = [], 0
+    for key in by:
+        numbers, names = key.factorize()
+        numbered.append(pd.Series(numbers + n, index=key.index).where(numbers >= 0))
+        n += len(names)
+    return numbered
 
 
 def log(values: "pd.Series") -> "pd.Series":
