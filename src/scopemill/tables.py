@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY = b"scopemill"
-ROWS_PER_GROUP = 100_000  # of Parquet: a group is in memory while it is written or read
 ROWS_AT_ONCE = 5000  # of a CSV: their text takes several times the memory of their numbers
 
 
@@ -23,7 +22,7 @@ def write_table(path: Path, table: "pd.DataFrame", **statement: Any) -> None:
 
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     arrow = arrow.replace_schema_metadata({KEY: json.dumps(statement, sort_keys=True).encode()})
-    parquet.write_table(arrow, path, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    parquet.write_table(arrow, path, compression="zstd")
 
 
 def read_table(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> "pd.DataFrame":

@@ -76,6 +76,8 @@ def read_objects(
                 classes = classes.rename(columns={name: f"{name}_{suffix}" for name in own})
             table = table.merge(classes, on=keys, how="left")
         found.append(table)
+    if len(found) == 1:  # a copy would take as much memory again
+        return found[0]
     return (
         pd.concat(found, ignore_index=True)
         if found
