@@ -6,25 +6,37 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL = 0.95
+DRAWS_AT_ONCE = 50_000  # of images, which a core's cache holds
 
 
-def poisson_interval(count: int, level: float = LEVEL) -> tuple[float, float]:
+def poisson_interval(count: float, level: float = LEVEL) -> tuple[float, float]:
     """Exact interval of a Poisson mean, given one count (Garwood 1936)."""
-    from scipy.stats import chi2
+    low, high = poisson_intervals(np.array([count]), level)
+    return float(low[0]), float(high[0])
 
-    low = chi2.ppf((1 - level) / 2, 2 * count) / 2 if count else 0.0
-    return float(low), float(chi2.ppf((1 + level) / 2, 2 * (count + 1)) / 2)
+
+def poisson_intervals(counts: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """The same of many counts: lower and upper ends."""
+    from scipy.special import gammaincinv
+
+    low = np.where(counts > 0, gammaincinv(counts, (1 - level) / 2), 0.0)
+    return low, gammaincinv(counts + 1, (1 + level) / 2)
 
 
 def binomial_interval(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """Exact interval of a fraction (Clopper & Pearson 1934); (0, 1) when nothing was counted."""
-    from scipy.stats import beta
+    low, high = binomial_intervals(np.array([hits]), np.array([n]), level)
+    return float(low[0]), float(high[0])
 
-    if not n:
-        return 0.0, 1.0
-    low = beta.ppf((1 - level) / 2, hits, n - hits + 1) if hits else 0.0
-    high = beta.ppf((1 + level) / 2, hits + 1, n - hits) if hits < n else 1.0
-    return float(low), float(high)
+
+def binomial_intervals(
+    hits: np.ndarray, n: np.ndarray, level: float = LEVEL
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of many fractions: lower and upper ends."""
+    from scipy.special import betaincinv
+
+    low = np.where(hits > 0, betaincinv(hits, n - hits + 1, (1 - level) / 2), 0.0)
+    return low, np.where(hits < n, betaincinv(hits + 1, n - hits, (1 + level) / 2), 1.0)
 
 
 def bootstrap_ratio(
@@ -37,8 +49,15 @@ def bootstrap_ratio(
 
     Cells of one image resemble each other; an interval over cells would be too narrow.
     """
-    draws = rng.integers(0, len(above), (n_resamples, len(above)))
-    tops, bottoms = (np.asarray(values, float)[draws].sum(axis=1) for values in (above, below))
+    values, n = np.array([above, below], float), len(above)
+    at_once = max(1, DRAWS_AT_ONCE // n)
+    sums = np.empty((2, n_resamples))
+    for first in range(0, n_resamples, at_once):
+        some = sums[:, first : first + at_once]
+        draws = rng.integers(0, n, (some.shape[1], n))
+        for total, of in zip(some, values, strict=True):
+            of[draws].sum(axis=1, out=total)
+    tops, bottoms = sums
     ratios = tops[bottoms > 0] / bottoms[bottoms > 0]
     if not len(ratios):
         return float("nan"), float("nan")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .outliers import Check, compare, flag, flag_rows, join_checks, log, root
+from .outliers import Check, compare, flag, flag_rows, join_checks, log, number_keys, root
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def rate_objects(objects: "pd.DataFrame", groups: "pd.Series | None" = None) -> 
     kinds = objects["object"].astype(str)
     grouped = kinds if groups is None else kinds + "\0" + groups.astype(str)
     by = [with_group(one, objects, "class") for one in (grouped, kinds)] + [grouped, kinds]
-    return join_checks(check_objects(objects, by), objects)
+    return join_checks(check_objects(objects, number_keys(by)), objects)
 
 
 def with_group(key: "pd.Series", table: "pd.DataFrame", column: str) -> "pd.Series":

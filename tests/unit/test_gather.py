@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scopemill import manifests, tables
+from scopemill import manifests, statistics, tables
 from scopemill.account import stage as account
 from scopemill.gather import dictionary, output, stage, summary
 from scopemill.manifests import Record
@@ -355,3 +355,51 @@ def test_the_study_does_not_end_while_an_image_is_not_accounted_for_once(study, 
 def test_nothing_is_gathered_while_an_image_waits_to_be_tried_again(study):
     with pytest.raises(RuntimeError, match=r"image 002 waits to be tried again by \['convert'\]"):
         study(convert=("ok", "lifted"))
+
+
+def draw_study(rng, subjects):
+    """Images of three groups, some with nothing, and objects of two kinds with missing classes and values."""
+    names = [f"i{n:02d}" for n in rng.permutation(40)]
+    images = pd.DataFrame({"image": names, "group": rng.choice(list("xyz"), 40), "status": "ok"})
+    images.loc[:2, "status"] = "quarantined"
+    if subjects:
+        images["subject"] = rng.choice(list("fedcbahg"), 40)
+    good = images["image"][images["status"] == "ok"]
+    objects = pd.DataFrame({"image": rng.choice(good[:30], 600)})
+    objects["object"] = np.repeat(["cells", "nuclei"], 300)
+    objects["class"] = pd.Series(rng.choice(["T", "B", None], 600, p=(0.6, 0.3, 0.1)))
+    objects["area_um2"] = np.where(rng.random(600) < 0.2, np.nan, rng.normal(100, 10, 600))
+    objects["n_foci"] = rng.poisson(3, 600)
+    return images, objects
+
+
+def expect(chosen, table, members, quantity, rng):
+    """One row of the summary, found object by object with data frames."""
+    by = "subject" if "subject" in members else "image"
+    cluster = table["image"].map(members.set_index("image", drop=False)[by])
+    values = chosen[quantity.removeprefix("mean ")].dropna() if quantity != "fraction" else None
+    if values is None:
+        values = pd.Series(table.index.isin(chosen.index).astype(float), index=table.index)
+    of = values.groupby(cluster[values.index])
+    if of.ngroups < 5:
+        few = statistics.binomial_interval(len(chosen), len(table))
+        return values.mean(), *(few if quantity == "fraction" else (np.nan, np.nan))
+    order = sorted(cluster.unique())
+    sums, counts = (one.reindex(order, fill_value=0).to_numpy(float) for one in (of.sum(), of.size()))  # fmt: skip
+    return values.mean(), *statistics.bootstrap_ratio(sums, counts, rng)
+
+
+@pytest.mark.parametrize("subjects", [False, True])
+def test_groups_have_the_numbers_that_data_frames_give(subjects):
+    images, objects = draw_study(np.random.default_rng(0), subjects)
+    found, rng = by_group(objects, images), np.random.default_rng(0)
+    for row in found.itertuples():
+        members = images[(images["group"] == row.group) & (images["status"] == "ok")]
+        table = objects[objects["image"].isin(members["image"]) & (objects["object"] == row.object)]
+        name = found.loc[row.Index, "class"]
+        chosen = table[table["class"] == name] if name else table
+        assert (row.n_objects, row.n_images) == (len(chosen), len(members))
+        if row.quantity != "count":
+            expected = expect(chosen, table, members, row.quantity, rng)
+            assert (row.value, row.low, row.high) == pytest.approx(expected, nan_ok=True)
+    assert len(found) == 3 * 2 * (3 + 2 * 3 + 2) and found["interval"].str.startswith("boot").any()

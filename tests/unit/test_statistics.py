@@ -133,3 +133,22 @@ def test_missing_values_are_left_out():
 )
 def test_data_that_hold_no_curve_give_none(x, y):
     assert statistics.fit_logistic(np.array(x, float), np.array(y, float)) is None
+
+
+@pytest.mark.parametrize("n", [1, 7, 60, 300])
+def test_draws_in_blocks_are_the_draws_at_once(n, monkeypatch):
+    above, below = np.random.default_rng(n).random((2, n))
+    whole = []
+    for at_once in (10**9, 1000):
+        monkeypatch.setattr(statistics, "DRAWS_AT_ONCE", at_once)
+        whole.append(statistics.bootstrap_ratio(above, below, np.random.default_rng(1)))
+    assert whole[0] == whole[1]
+
+
+def test_intervals_of_many_are_those_of_each():
+    hits, n = np.array([0, 0, 3, 3, 7]), np.array([0, 5, 3, 9, 700])
+    for ends, one_by_one in (
+        (statistics.poisson_intervals(n), map(statistics.poisson_interval, n)),
+        (statistics.binomial_intervals(hits, n), map(statistics.binomial_interval, hits, n)),
+    ):
+        assert list(zip(*ends, strict=True)) == list(one_by_one)

@@ -90,3 +90,30 @@ def test_only_the_wanted_columns_are_read(tmp_path):
     tables.write_table(tmp_path / "t.parquet", pd.DataFrame({"t": [0], "y": [1.5], "z_label": [3]}), a=1)  # fmt: skip
     found = tables.read_table(tmp_path / "t.parquet", lambda name: name != "y")
     assert found.to_dict("list") == {"t": [0], "z_label": [3]} and found.attrs == {"a": 1}
+
+
+ODD = pd.DataFrame(
+    {
+        "a": [1.0, np.nan, np.inf, -1e-300, 123456789.0], "b": pd.array([1, None, 3, 4, 5], dtype="Int64"),
+        "c": ["x,y", 'a "b"', "two\nlines", None, ""], "d": [True, None, 1, 2.5, "text"], "e": [True, False] * 2 + [True],
+        "f": np.arange(5, dtype=np.float32) / 3, "g": pd.array([0.1, None, 3, 4, 5], dtype="Float64"), "nan": ["nan", *"abcd"],
+    }
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [ODD, ODD[["c"]], ODD.iloc[:0], pd.concat([ODD] * 3)])
+def test_a_csv_is_what_pandas_writes(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", 4)
+    tables.write_csv(tmp_path / "a.csv", table)
+    expected = table.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+    assert (tmp_path / "a.csv").read_bytes() == expected.encode()
+
+
+@pytest.mark.parametrize("other", [{"a": [3.0], "s": ["z"]}, {"a": [3], "s": ["z"]}, {"a": [0.5]}])
+def test_tables_are_read_one_below_the_other(other, tmp_path):
+    parts = [pd.DataFrame({"a": [1.0, np.nan], "s": ["x", None]}), pd.DataFrame(other)]
+    paths = [tmp_path / f"{n}.parquet" for n in range(2)]
+    for path, part in zip(paths, parts, strict=True):
+        tables.write_table(path, part, fingerprint=path.stem)
+    expected = pd.concat([tables.read_table(path) for path in paths], ignore_index=True)
+    pd.testing.assert_frame_equal(tables.read_tables(paths), expected)

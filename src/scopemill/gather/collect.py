@@ -76,6 +76,8 @@ def read_objects(
                 classes = classes.rename(columns={name: f"{name}_{suffix}" for name in own})
             table = table.merge(classes, on=keys, how="left")
         found.append(table)
+    if len(found) == 1:  # a copy would take as much memory again
+        return found[0]
     return (
         pd.concat(found, ignore_index=True)
         if found
@@ -177,22 +179,14 @@ def read_all(
     import pandas as pd
 
     made = [records[image] for image in good if records[image].status == "ok"]
-    # frames of many images take several times their rows, so that few are held at a time
+    paths = [root / record.artifact for record in made]
+    # what is read of many images takes several times their rows, so that few are held at a time
     parts = [
-        read_some(root, made[first : first + at_once]) for first in range(0, len(made), at_once)
+        tables.read_tables(paths[first : first + at_once])
+        for first in range(0, len(paths), at_once)
     ]
     return (
         pd.concat(parts, ignore_index=True)
         if parts
         else pd.DataFrame(columns=["image", "t", "label"])
     )
-
-
-def read_some(root: Path, records: list[Record]) -> "pd.DataFrame":
-    """Tables of some images, one below the other."""
-    import pandas as pd
-
-    parts = [tables.read_table(root / record.artifact) for record in records]
-    for part in parts:
-        part.attrs = {}  # pandas compares them at each concat
-    return pd.concat(parts, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Estimates: objects of a group of images -> a fraction or mean with an interval between images (or subjects)."""
+"""Estimates: numbers of a group's objects -> a fraction or mean with an interval between images (or subjects): clusters."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,50 +18,26 @@ def find_clusters(table: "pd.DataFrame", members: "pd.DataFrame") -> "pd.Series"
     return table["image"].map(members.set_index("image", drop=False)[by]).rename(by)
 
 
-def sum_by(values: "pd.Series", clusters: "pd.Series") -> np.ndarray:
-    """Sums over clusters, in a fixed order, with zeros for clusters that have nothing."""
-    order = sorted(clusters.unique())
-    return (
-        values.groupby(clusters.loc[values.index])
-        .sum()
-        .reindex(order, fill_value=0)
-        .to_numpy(float)
-    )
-
-
 def estimate_fraction(
-    chosen: "pd.DataFrame", table: "pd.DataFrame", clusters: "pd.Series", rng: np.random.Generator
+    hits: np.ndarray, totals: np.ndarray, by: str, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Share of the group's objects; between images where there are enough of them."""
-    value = len(chosen) / len(table)
-    if clusters.nunique() < MIN_CLUSTERS:
-        low, high = statistics.binomial_interval(len(chosen), len(table))
-        return {"value": value, "low": low, "high": high, "interval": "exact binomial (objects)"}
-    ones = clusters.map(lambda _: 1.0)
-    low, high = statistics.bootstrap_ratio(
-        sum_by(ones.loc[chosen.index], clusters), sum_by(ones, clusters), rng
-    )
-    return {"value": value, "low": low, "high": high, "interval": f"bootstrap ({clusters.name}s)"}
+    """Share of the objects, both by cluster (m,); between clusters where there are enough of them."""
+    n, total = int(hits.sum()), int(totals.sum())
+    if len(totals) < MIN_CLUSTERS:
+        (low, high), words = statistics.binomial_interval(n, total), "exact binomial (objects)"
+    else:
+        (low, high), words = statistics.bootstrap_ratio(hits, totals, rng), f"bootstrap ({by}s)"
+    return {"value": n / total, "low": low, "high": high, "interval": words}
 
 
 def estimate_mean(
-    chosen: "pd.DataFrame", column: str, clusters: "pd.Series", rng: np.random.Generator
+    values: np.ndarray, clusters: np.ndarray, n_clusters: int, by: str, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Mean over the group's objects; the interval is between images, not between objects."""
-    values = chosen[column].dropna()
-    if clusters.loc[values.index].nunique() < MIN_CLUSTERS:
-        return {
-            "value": values.mean(),
-            "low": np.nan,
-            "high": np.nan,
-            "interval": f"needs {MIN_CLUSTERS} images",
-        }
-    low, high = statistics.bootstrap_ratio(
-        sum_by(values, clusters), sum_by(values * 0 + 1, clusters), rng
-    )
-    return {
-        "value": values.mean(),
-        "low": low,
-        "high": high,
-        "interval": f"bootstrap ({clusters.name}s)",
-    }
+    """Mean over objects with their clusters; the interval is between clusters, not between objects."""
+    counts = np.bincount(clusters, minlength=n_clusters)
+    if np.count_nonzero(counts) < MIN_CLUSTERS:
+        (low, high), words = (np.nan, np.nan), f"needs {MIN_CLUSTERS} images"
+    else:
+        sums = np.bincount(clusters, values, n_clusters)
+        (low, high), words = statistics.bootstrap_ratio(sums, counts, rng), f"bootstrap ({by}s)"
+    return {"value": values.mean(), "low": low, "high": high, "interval": words}

@@ -1,7 +1,7 @@
 """Gather: manifests and tables of all images -> the study's tables; every row of the sheet accounted for once."""
 
 import logging
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,7 @@ def run(settings: Settings, out: Path, sheet: Path, images_per_batch: int) -> No
     columns = region_columns(placed, list(metadata.columns))
     objects = suspects.mark_objects(inspected.kept, metadata, settings.group_by)
     objects = join_metadata(objects, metadata)
+    inspected = replace(inspected, kept=objects)  # the objects are held once
     spots = decided.mark_spots(
         join_metadata(read_spots(root, records, good), metadata),
         inspected.rejected,

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import statistics
+from ..metrics import divide
 from ..settings import QuantifyTask, settings
-from .estimates import estimate_fraction, estimate_mean, find_clusters
+from .estimates import estimate_fraction, estimate_mean
+from .samples import Objects, Sample
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KEY_COLUMNS = r"area_um2|volume_um3|n_.*|nucleus_cytoplasm_ratio_.*|ring_ratio_.*|intensity_mean_.*"
 COLUMNS = (
     "group", "object", "region_of", "region", "class", "quantity", "value", "low", "high", "interval", "n_images",
     "n_objects",
@@ -42,12 +43,6 @@ def class_names(objects: "pd.DataFrame") -> list[str]:
     return sorted(objects["class"].dropna().unique()) if "class" in objects else []
 
 
-def key_columns(objects: "pd.DataFrame", wanted: list[str] | None) -> list[str]:
-    """Columns whose mean is worth a column of images.csv."""
-    names = [name for name in objects if re.fullmatch(KEY_COLUMNS, str(name))]
-    return [name for name in (wanted or names) if name in objects and objects[name].notna().any()]
-
-
 def summarise_images(
     images: "pd.DataFrame",
     objects: "pd.DataFrame",
@@ -61,17 +56,14 @@ def summarise_images(
     """
     import pandas as pd
 
-    parts = [images]
-    for kind, table in objects.groupby("object", sort=False):
-        classes, columns = class_names(table), key_columns(table, means)
-        of_image = table.groupby("image").indices
-        rows = {
-            image: summarise_image(kind, table.iloc[of_image.get(image, [])], classes, columns)
-            for image in measured[kind]
-        }
-        parts.append(
-            pd.DataFrame([rows.get(image, {}) for image in images["image"]], index=images.index)
-        )
+    parts, all_objects = [images], Objects(objects, means)
+    places = dict(zip(images["image"], range(len(images)), strict=True))
+    of_object = np.array([places[one] for one in all_objects.images[1]], int)[all_objects.images[0]]
+    for number, kind in enumerate(all_objects.kinds[1]):
+        rows = np.flatnonzero(all_objects.kinds[0] == number)
+        found = dict(list_columns(kind, all_objects, rows, of_object[rows], len(images)))
+        looked = images["image"].isin(measured[kind])
+        parts.append(pd.DataFrame(found, index=images.index)[looked].reindex(images.index))
     for kind, table in spots.groupby("object", sort=False) if len(spots) else ():
         counts = table.groupby("image").size()
         values = [
@@ -81,20 +73,38 @@ def summarise_images(
     return pd.concat(parts, axis=1)
 
 
-def summarise_image(
-    kind: str, table: "pd.DataFrame", classes: list[str], columns: list[str]
-) -> dict[str, Any]:
-    """Counts (exact Poisson), fractions (exact binomial) and means of one image's objects of one kind."""
-    n, stem = len(table), column_name(kind)
-    row: dict[str, Any] = {f"n_{stem}": n}
-    row[f"n_{stem}_low"], row[f"n_{stem}_high"] = statistics.poisson_interval(n)
-    for name in classes:
-        hits, part = int((table["class"] == name).sum()), f"{stem}_{column_name(name)}"
-        row |= {f"n_{part}": hits, f"fraction_{part}": hits / n if n else np.nan}
-        row[f"fraction_{part}_low"], row[f"fraction_{part}_high"] = statistics.binomial_interval(
-            hits, n
-        )
-    return row | {f"{stem}_{name}_mean": table[name].mean() for name in columns}
+def list_columns(
+    kind: str, objects: Objects, rows: np.ndarray, images: np.ndarray, n_images: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Counts (exact Poisson), fractions (exact binomial) and means of the objects of one kind.
+
+    `rows` are theirs, `images` the number of the image of each.
+    """
+    n, stem = np.bincount(images, minlength=n_images), column_name(kind)
+    yield f"n_{stem}", n
+    yield from name_ends(f"n_{stem}", statistics.poisson_intervals(n))
+    numbers, classes = objects.classes
+    for k, name in enumerate(classes):
+        chosen = images[numbers[rows] == k]
+        if len(chosen):
+            hits, part = np.bincount(chosen, minlength=n_images), f"{stem}_{column_name(name)}"
+            yield f"n_{part}", hits
+            yield f"fraction_{part}", divide(hits, n)
+            yield from name_ends(f"fraction_{part}", statistics.binomial_intervals(hits, n))
+    for name, column in objects.columns.items():
+        values = column[rows]
+        known = ~np.isnan(values)
+        if known.any():
+            sums = np.bincount(images[known], values[known], n_images)
+            yield (
+                f"{stem}_{name}_mean",
+                divide(sums, np.bincount(images[known], minlength=n_images)),
+            )
+
+
+def name_ends(name: str, ends: tuple[np.ndarray, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """Columns of an interval."""
+    return zip((f"{name}_low", f"{name}_high"), ends, strict=True)
 
 
 def summarise_groups(
@@ -109,24 +119,11 @@ def summarise_groups(
 
     rng = np.random.default_rng(seed)
     good = images[images["status"] == "ok"]
-    groups = split_groups(good, group_by)
-    places = find_rows(objects, [members for _, members in groups])
-    rows = []
-    for (group, members), place in zip(groups, places, strict=True):
-        chosen = objects.iloc[place]
-        for kind, table in chosen.groupby("object", sort=False):
-            rows += [
-                {"group": group, "object": kind, "region_of": "", "region": "", **row}
-                for row in summarise_group(table, members, means, rng)
-            ]
+    all_objects, rows = Objects(objects, means), []
+    for sample in all_objects.samples(split_groups(good, group_by)):
+        shared = {"group": sample.group, "object": sample.kind, "region_of": "", "region": ""}
+        rows += [shared | row for row in summarise_sample(sample, all_objects, rng)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def find_rows(objects: "pd.DataFrame", groups: "list[pd.DataFrame]") -> list[np.ndarray]:
-    """Numbers of the rows of objects in each group of images, found for all of them at once."""
-    number = {image: n for n, members in enumerate(groups) for image in members["image"]}
-    rows = objects.groupby(objects["image"].map(number)).indices
-    return [rows.get(n, np.zeros(0, np.int64)) for n in range(len(groups))]
 
 
 def split_groups(images: "pd.DataFrame", group_by: str) -> list[tuple[Any, "pd.DataFrame"]]:
@@ -138,35 +135,31 @@ def split_groups(images: "pd.DataFrame", group_by: str) -> list[tuple[Any, "pd.D
     return [*images[given].groupby(group_by, sort=True), *rest]
 
 
-def summarise_group(
-    table: "pd.DataFrame",
-    members: "pd.DataFrame",
-    means: list[str] | None,
-    rng: np.random.Generator,
+def summarise_sample(
+    sample: Sample, objects: Objects, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
-    """Counts, fractions and means of one kind of object in one group of images."""
-    clusters = find_clusters(table, members)
-    for name in ("", *class_names(table)):
-        chosen = table[table["class"] == name] if name else table
-        shared = {"class": name, "n_images": len(members), "n_objects": len(chosen)}
-        low, high = statistics.poisson_interval(len(chosen))
+    """Counts, fractions and means of all classes together, and of each that occurs."""
+    totals, by = np.bincount(sample.clusters), sample.by
+    numbers, classes = objects.classes
+    class_of = numbers[sample.rows]
+    for k in (None, *np.unique(class_of[class_of >= 0])):
+        chosen = slice(None) if k is None else class_of == k
+        rows, clusters = sample.rows[chosen], sample.clusters[chosen]
+        name, n = "" if k is None else classes[k], len(rows)
+        shared = {"class": name, "n_images": len(sample.members), "n_objects": n}
+        low, high = statistics.poisson_interval(n)
         yield shared | {
-            "quantity": "count",
-            "value": len(chosen),
-            "low": low,
-            "high": high,
-            "interval": "exact Poisson",
-        }
+            "quantity": "count", "value": n, "low": low, "high": high, "interval": "exact Poisson",
+        }  # fmt: skip
         if name:
-            yield shared | {
-                "quantity": "fraction",
-                **estimate_fraction(chosen, table, clusters, rng),
-            }
-        for column in key_columns(chosen, means):
-            yield shared | {
-                "quantity": f"mean {column}",
-                **estimate_mean(chosen, column, clusters, rng),
-            }
+            hits = np.bincount(clusters, minlength=len(totals))
+            yield shared | {"quantity": "fraction", **estimate_fraction(hits, totals, by, rng)}
+        for column, all_values in objects.columns.items():
+            values = all_values[rows]
+            known = ~np.isnan(values)
+            if known.any():
+                found = estimate_mean(values[known], clusters[known], len(totals), by, rng)
+                yield shared | {"quantity": f"mean {column}", **found}
 
 
 def fit_curves(objects: "pd.DataFrame", fits: list[Fit]) -> "pd.DataFrame":
