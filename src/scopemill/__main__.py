@@ -5,7 +5,9 @@ Imports only the stage or command that it runs.
 """
 
 import argparse
+import atexit
 import ctypes
+import gc
 import importlib
 import json
 import logging
@@ -93,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     # a job that is cancelled tidies up behind itself
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # all memory goes with the process; looking for cycles in it first takes 0.1 to 0.3 s
+    atexit.register(gc.freeze)
     try:
         if options.verb in COMMANDS:
             return importlib.import_module(f".commands.{options.verb}", __package__).main(rest)

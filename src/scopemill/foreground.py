@@ -7,6 +7,7 @@ import numpy as np
 
 from .thresholds import find_threshold
 
+BINS = 256  # of histograms, as scikit-image's Otsu takes
 CLEAR = 0.75  # share of the variance between two classes; noise alone reaches 0.64
 NOISE_WIDTHS = 5.0  # above the background's level; reached by chance once in three million pixels
 FLAT = 1e-5  # differences below this share are those of rounding
@@ -30,11 +31,11 @@ def find_level(plane: np.ndarray) -> float | None:
 
     What the dark class of `split_dark` does not explain is kept too.
     """
-    values = plane.ravel()
+    values = np.sort(plane, axis=None)
     threshold = split_dark(values)
     if threshold is None:
         return None
-    dark = values[values <= threshold]
+    dark = up_to(values, threshold)
     level = np.median(dark)
     noise = 1.4826 * np.median(np.abs(dark - level))
     return min(threshold, level + NOISE_WIDTHS * noise)
@@ -43,25 +44,35 @@ def find_level(plane: np.ndarray) -> float | None:
 def split_dark(values: np.ndarray) -> float | None:
     """Otsu's threshold, repeated in the dark class while that has two clear classes itself; None where nothing is clear.
 
-    Debris hides cells, and bright cells hide dim ones.
+    Values in rising order. Debris hides cells, and bright cells hide dim ones.
     """
     threshold = split_clearly(values)
     if threshold is None:
         return None
-    while (lower := split_clearly(values[values <= threshold])) is not None:
+    while (lower := split_clearly(up_to(values, threshold))) is not None:
         threshold = lower
     return threshold
 
 
+def up_to(values: np.ndarray, highest: float) -> np.ndarray:
+    """Of values in rising order, those that are not higher; compared as `<=` compares them."""
+    highest = np.result_type(values, highest).type(highest)
+    return values[: np.searchsorted(values, highest, side="right")]
+
+
 def split_clearly(values: np.ndarray) -> float | None:
-    """Otsu's threshold; None where the two classes do not separate clearly."""
+    """Otsu's threshold of values in rising order; None where the two classes do not separate clearly."""
     from skimage.filters import threshold_otsu
 
     values = values.astype(np.float64)
-    if not values.size or np.ptp(values) <= FLAT * np.abs(values).max():
+    if not values.size or values[-1] - values[0] <= FLAT * max(-values[0], values[-1]):
         return None
-    threshold = float(threshold_otsu(values))
-    dark, bright = values[values <= threshold], values[values > threshold]
+    edges = np.histogram_bin_edges(values, BINS)
+    starts = np.searchsorted(values, edges[:-1])
+    counts = np.diff(starts, append=len(values))
+    threshold = float(threshold_otsu(hist=(counts, (edges[:-1] + edges[1:]) / 2)))
+    dark = up_to(values, threshold)
+    bright = values[len(dark) :]
     if not dark.size or not bright.size:
         return None
     within = dark.size * dark.var() + bright.size * bright.var()
@@ -87,7 +98,7 @@ def find_brightest(plane: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     smooth, coarse = ndimage.gaussian_filter(plane, 1), ndimage.gaussian_filter(plane, WIDTH_PX)
-    threshold = split_dark(smooth.ravel())
+    threshold = split_dark(np.sort(smooth, axis=None))
     if threshold is None:
         texture = np.abs(smooth - coarse)
         if not is_textured(plane, texture, np.ones(plane.shape, bool), SPARSE, NOISE_WIDTHS):
