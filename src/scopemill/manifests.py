@@ -190,14 +190,15 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process of this machine has this number."""
+    """Whether a process of this machine has this number; not one that ended and that nobody has asked how."""
     try:
         os.kill(pid, 0)
+        status = Path(f"/proc/{pid}/stat").read_text()
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except OSError:  # somebody else's, or a system without /proc
         return True
-    return True
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 def current_umask() -> int:

@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+import subprocess
+import sys
 from dataclasses import asdict, replace
 
 import pytest
@@ -161,6 +163,16 @@ def test_a_digest_knows_values_but_not_the_order_of_keys():
     assert manifests.digest({"a": 1, "b": 2}) == manifests.digest({"b": 2, "a": 1})
     different = [({"a": 1},), ({"a": "1"},), ({"a": 1}, ""), ([1, 2],), ([2, 1],)]
     assert len({manifests.digest(*one) for one in different}) == len(different)
+
+
+def test_a_process_that_ended_runs_no_more_though_its_parent_has_not_looked():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert manifests.is_running(child.pid)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+    assert not manifests.is_running(child.pid)
+    child.wait()
+    assert not manifests.is_running(child.pid)
 
 
 def test_leftovers_of_dead_writers_are_removed(tmp_path):
