@@ -19,7 +19,8 @@ from pathlib import Path
 
 from . import __version__
 
-M_MMAP_THRESHOLD = -3  # of malloc.h
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1  # of malloc.h
+KEPT_BYTES = 64 << 20
 LARGE_BYTES = 4 << 20
 LARGE_LAYER_BYTES = (
     32 << 20
@@ -116,9 +117,14 @@ def use_cores(n: int) -> None:
 
 
 def return_memory(large_bytes: int) -> None:
-    """Give large arrays back to the system when they are let go: else the C library keeps them, and the peak grows."""
+    """Give large arrays back to the system when they are let go: else the C library keeps them, and the peak grows.
+
+    What small ones leave is kept up to a bound: else pages go and come with every array, a sixth of a small image's time.
+    """
     try:
-        ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, large_bytes)
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(M_MMAP_THRESHOLD, large_bytes)
+        libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
     except (OSError, AttributeError):
         return  # another C library, which has its own ways
 
