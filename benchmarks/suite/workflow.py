@@ -20,7 +20,6 @@ from .harness import CHECKOUT, Benchmark, Goal
 TABLES = ("objects.csv", "images.csv", "summary.csv")
 ROWS = ("A", "B")  # of the sheet: groups
 NETWORK = {"name": "unet", "model": "models/nuclei", "patches": "nuclei"}
-OTSU = {"name": "otsu", "channel": "DNA", "split_um": 6}
 
 
 def prepare(folder: Path, size: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def prepare(folder: Path, size: Mapping[str, Any]) -> dict[str, Any]:
         "images_per_batch": 100, "device": "cpu",
         "patch": {"nuclei": {"channels": ["DNA"]}},
         "segment": {
-            "nuclei": {"method": NETWORK if size["network"] else OTSU},
+            "nuclei": {"method": NETWORK},
             "cells": {"method": {"name": "grow", "seeds": "nuclei", "channel": "cytoplasm", "max_distance_um": 6}},
         },
         "detect": {"cells": {"method": {"name": "from-labels", "labels": "cells"}}},
@@ -176,8 +175,8 @@ BENCHMARK = Benchmark(
     ours=run_workflow,
     check=check,
     spoil=spoil,
-    full={"images": 200, "shape": (520, 696), "nuclei": 90, "network": True},
-    small={"images": 4, "shape": (128, 144), "nuclei": 8, "network": True},
+    full={"images": 200, "shape": (520, 696), "nuclei": 90},
+    small={"images": 4, "shape": (128, 144), "nuclei": 8},
     goals=(
         Goal("share of CPU more", lambda outcome: 1 / outcome.ratio() - 1, at_most=0.1),
         Goal("share of time more", lambda outcome: 1 / outcome.ratio("wall_s") - 1, at_most=0.2),

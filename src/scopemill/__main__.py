@@ -22,9 +22,8 @@ from . import __version__
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1  # of malloc.h
 KEPT_BYTES = 64 << 20
 LARGE_BYTES = 4 << 20
-LARGE_LAYER_BYTES = (
-    32 << 20
-)  # layers are made again at once; fresh pages took a quarter of the time
+# layers are made again at once; fresh pages took a quarter of the time
+LARGE_LAYER_BYTES = 32 << 20
 
 BATCH_STAGES = {
     "convert": "raw images -> OME-TIFF",
