@@ -3,13 +3,12 @@
 import csv
 import json
 import re
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 import pytest
+from browser_tools import PATIENCE_MS, chromium, expect
 from workflow_tools import (
     HOSTILE_GROUP,
     assert_settled,
@@ -23,25 +22,17 @@ from workflow_tools import (
 from scopemill import tables
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"]
 SUSPICION = {"i0": 0.9, "i1": 0.1, "i2": 0.6}
 HOSTILE_CLASS = "<b>odd</b> \"q\" 'n' & co"
-NOBODY = "ERR_CONNECTION_REFUSED"  # what Chromium says when the server has been ended
+# what Chromium says when the server has been ended, before and in the middle of a request
+NOBODY = re.compile("ERR_(CONNECTION_|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)")
 SIZE = {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="module")
 def browser(require_or_skip, tmp_path_factory):
-    program = shutil.which("chromium")
-    require_or_skip(program, "no chromium: apt-get install chromium")
-    require_or_skip(find_spec("playwright"), "no playwright: pip install 'scopemill[dev]'")
-    from playwright import sync_api
-
-    env = {**environment(), "HOME": str(tmp_path_factory.mktemp("home"))}
-    with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=FLAGS, env=env)
+    with chromium(require_or_skip, tmp_path_factory.mktemp("home")) as opened:
         yield opened
-        opened.close()
 
 
 @contextmanager
@@ -61,8 +52,8 @@ def page(browser, address):
     """The page at 1280 x 800; nothing may go wrong in it, and nothing may come from elsewhere."""
     context = browser.new_context(viewport=SIZE)
     one, wrong = context.new_page(), []
-    one.set_default_timeout(30_000)
-    one.on("console", lambda said: said.type == "error" and NOBODY not in said.text and wrong.append(said.text))  # fmt: skip
+    one.set_default_timeout(PATIENCE_MS)
+    one.on("console", lambda said: said.type == "error" and not NOBODY.search(said.text) and wrong.append(said.text))  # fmt: skip
     one.on("pageerror", lambda error: wrong.append(str(error)))
     origin = address.split("?")[0]
     one.on("request", lambda asked: asked.url.startswith((origin, "data:", "blob:")) or wrong.append(asked.url))  # fmt: skip
@@ -85,11 +76,15 @@ def suspected(study):
 
 
 def names(one):
-    return one.locator(".image b").all_inner_texts()
+    return one.locator(".image b")
 
 
 def chosen(one):
-    return one.locator('.cell[aria-selected="true"] span').first.inner_text()
+    return one.locator('.cell[aria-selected="true"] span').first
+
+
+def label_of_chosen(one):
+    return chosen(one).text_content().split()[1]
 
 
 def set_least(one, value):
@@ -99,22 +94,22 @@ def set_least(one, value):
 def test_images_come_by_suspicion_and_pass_filters(browser, suspected):
     with server(suspected) as (_, address), page(browser, address) as one:
         assert "token" not in one.url
-        assert names(one) == ["i0", "i2", "i1"]
+        expect(names(one)).to_have_text(["i0", "i2", "i1"])
         set_least(one, "0.5")
-        assert names(one) == ["i0", "i2"]
+        expect(names(one)).to_have_text(["i0", "i2"])
         one.keyboard.press("/")
         one.keyboard.type("i2")
-        assert names(one) == ["i2"]
+        expect(names(one)).to_have_text(["i2"])
         one.locator("#text").fill("")
         set_least(one, "0")
         one.locator("#group").select_option("treated")
-        assert names(one) == ["i1"]
+        expect(names(one)).to_have_text(["i1"])
 
 
 def test_what_tables_say_is_text(browser, suspected):
     with server(suspected) as (_, address), page(browser, address) as one:
-        assert HOSTILE_GROUP in one.locator("#images").inner_text()
-        assert "<i>dark</i>" in one.locator("#images").inner_text()
+        expect(one.locator("#images")).to_contain_text(HOSTILE_GROUP)
+        expect(one.locator("#images")).to_contain_text("<i>dark</i>")
         one.locator(".image", has_text="i2").click()
         one.wait_for_selector(".cell")
         for name in (HOSTILE_CLASS, "plain"):
@@ -124,9 +119,9 @@ def test_what_tables_say_is_text(browser, suspected):
             one.keyboard.press("Enter")
             one.locator(".badge.relabel", has_text=name).first.wait_for()
         one.keyboard.press("l")
-        assert HOSTILE_CLASS in one.locator("#classes").inner_text()
-        assert one.title() == "tiny \u2013 Scopemill inspect"
-        assert one.locator("main b:has-text('odd')").count() == 0
+        expect(one.locator("#classes")).to_contain_text(HOSTILE_CLASS)
+        expect(one).to_have_title("tiny \u2013 Scopemill inspect")
+        expect(one.locator("main b:has-text('odd')")).to_have_count(0)
 
 
 def test_channels_overlays_zoom_and_a_click_on_a_cell(browser, suspected):
@@ -134,12 +129,13 @@ def test_channels_overlays_zoom_and_a_click_on_a_cell(browser, suspected):
         one.keyboard.press("j")
         one.keyboard.press("Enter")
         one.wait_for_selector(".cell")
-        before = one.locator(".toggle").first.get_attribute("aria-pressed")
+        first = one.locator(".toggle").first
+        expect(first).to_have_attribute("aria-pressed", "true")
         one.keyboard.press("1")
-        assert (before, one.locator(".toggle").first.get_attribute("aria-pressed")) == ("true", "false")  # fmt: skip
+        expect(first).to_have_attribute("aria-pressed", "false")
         one.keyboard.press("1")
         one.keyboard.press("o")
-        assert one.locator(".overlays .toggle").first.get_attribute("aria-pressed") == "false"
+        expect(one.locator(".overlays .toggle").first).to_have_attribute("aria-pressed", "false")
         # at first all of the image is seen, as large as it fits
         cells = tables.read_table(results_of(suspected) / "objects.parquet")
         cell = cells[cells["image"] == "i0"].iloc[2]
@@ -148,8 +144,17 @@ def test_channels_overlays_zoom_and_a_click_on_a_cell(browser, suspected):
         x = box["x"] + box["width"] / 2 + (cell["centroid_x"] + 0.5 - 48) * zoom
         y = box["y"] + box["height"] / 2 + (cell["centroid_y"] + 0.5 - 48) * zoom
         one.wait_for_timeout(1000)
+        click_until_chosen(one, x, y)
+        expect(chosen(one)).to_have_text(f"nuclei {cell['label']}")
+
+
+def click_until_chosen(one, x, y):
+    """A click that takes long, as on a busy machine, is none to the viewer."""
+    for _ in range(20):
         one.mouse.click(x, y)
-        assert chosen(one) == f"nuclei {cell['label']}"
+        one.wait_for_timeout(500)
+        if chosen(one).count():
+            return
 
 
 def test_a_decision_that_cannot_be_kept_is_not_shown_as_made(browser, suspected):
@@ -162,8 +167,8 @@ def test_a_decision_that_cannot_be_kept_is_not_shown_as_made(browser, suspected)
         running.wait(30)
         one.keyboard.press("r")
         one.wait_for_selector("#saved.bad")
-        assert "Start scopemill inspect again" in one.locator("#trouble").inner_text()
-        assert one.locator(".badge").count() == 0
+        expect(one.locator("#trouble")).to_contain_text("Start scopemill inspect again")
+        expect(one.locator(".badge")).to_have_count(0)
 
 
 def read(path):
@@ -185,16 +190,16 @@ def test_a_rejected_cell_is_remembered_and_leaves_the_tables(browser, suspected)
         one.locator(".image", has_text="i2").click()
         one.wait_for_selector(".cell")
         one.keyboard.press("j")
-        rejected = chosen(one).split()[1]
+        rejected = label_of_chosen(one)
         one.keyboard.press("r")
         one.wait_for_selector("#saved.ok")
         one.keyboard.press("l")
         one.locator("#classes input").fill(HOSTILE_CLASS)
-        relabelled = chosen(one).split()[1]
+        relabelled = label_of_chosen(one)
         one.keyboard.press("Enter")
         one.wait_for_selector(".badge.relabel")
         # made and taken back: no trace in the tables
-        undone = chosen(one).split()[1]
+        undone = label_of_chosen(one)
         one.keyboard.press("r")
         one.locator(".badge.reject").nth(1).wait_for()
         one.keyboard.press("u")
@@ -202,8 +207,8 @@ def test_a_rejected_cell_is_remembered_and_leaves_the_tables(browser, suspected)
     with server(suspected) as (_, address), page(browser, address) as one:
         one.locator(".image", has_text="i2").click()
         badge = one.locator(".cell", has_text=f"nuclei {rejected}").locator(".badge")
-        assert badge.inner_text() == "rejected"
-        assert "2 of 18 cells decided" in one.locator("#progress").inner_text()
+        expect(badge).to_have_text("rejected")
+        expect(one.locator("#progress")).to_contain_text("2 of 18 cells decided")
 
     assert planned(suspected) == {"gather", "report", "account"}
     run_study(suspected)
