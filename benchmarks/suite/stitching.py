@@ -90,7 +90,7 @@ def ours(case: Case) -> dict[str, Any]:
     path = case.folder / "stitched.ome.tif"
     stitch_s = 0.0
     with Scratch(path) as scratch:
-        stitcher = Stitcher(scratch.plane(case.size, np.uint32))
+        stitcher = Stitcher(scratch.labels(case.size))
         for core, window, file in case.blocks():
             with np.load(file) as block:
                 labels, foreground = block["labels"], block["foreground"]

@@ -150,13 +150,13 @@ def encode_labels(parts: Iterator[np.ndarray], tile: int) -> Iterator[bytes]:
 
     quick = imagecodecs.ZLIBNG.available
     deflate = imagecodecs.zlibng_encode if quick else imagecodecs.deflate_encode
-    steps = None
     for part in parts:
-        if steps is None or part.shape != (tile, tile):
-            steps = np.zeros((tile, tile), part.dtype)  # beyond the border nothing changes
-        here = steps[: part.shape[0], : part.shape[1]]
-        here[:, 0] = part[:, 0]
-        np.subtract(part[:, 1:], part[:, :-1], out=here[:, 1:])
+        steps = np.empty_like(part, order="C")
+        # in one go, across the ends of rows too: twice as quick as row by row
+        np.subtract(part.reshape(-1)[1:], part.reshape(-1)[:-1], out=steps.reshape(-1)[1:])
+        steps[:, 0] = part[:, 0]
+        if part.shape != (tile, tile):  # beyond the border nothing changes
+            steps = np.pad(steps, [(0, tile - n) for n in part.shape])
         yield deflate(steps, level=2 if quick else 1)
 
 

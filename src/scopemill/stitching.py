@@ -7,10 +7,10 @@ Union-find over all such pairs makes the partition of the whole.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from .scratch import ScratchLabels
 from .shapes import list_runs
 from .tiling import Window, intersect, within
 
@@ -38,11 +38,10 @@ class Objects:
 class Stitcher:
     """Takes the labels of one plane's blocks, in any order; `store` keeps them until they are numbered.
 
-    `store` (Y, X) is a zeroed array, or anything else that is read and written by slices. With `keeps_ids` all blocks
-    give an object the same id already.
+    With `keeps_ids` all blocks give an object the same id already.
     """
 
-    store: Any
+    store: ScratchLabels
     keeps_ids: bool = False
     ids: list[np.ndarray] = field(default_factory=list)  # of the pieces, block by block
     sums: list[np.ndarray] = field(
@@ -59,7 +58,7 @@ class Stitcher:
 
         What lies outside the core is only compared. Cores must not overlap; a window holds its core.
         """
-        from .kernels.numbering import crop, paint, sum_places, total_runs
+        from .kernels.numbering import crop, sum_places, total_runs
 
         inner, labels = within(core, window), np.ascontiguousarray(labels, np.uint32)
         runs, owners = list_runs(labels)
@@ -79,9 +78,7 @@ class Stitcher:
         sums = [total_runs(runs, owners, one[inner], highest) for one in weights]
         self.sums.append(np.array([area, y, x, *sums], np.float64)[:, found])
         self.ids.append(ids[found])
-        numbered = np.zeros([axis.stop - axis.start for axis in core], np.uint32)
-        paint(runs, ids.astype(np.uint32)[owners], numbered)
-        self.store[core] = numbered
+        self.store.add(core, runs, ids[owners])
         self.seen.append(core)
         self.n_ids = max(self.n_ids, int(ids.max()))
 

@@ -1,18 +1,27 @@
 """Stitching: blocks of a label image that were numbered apart give the same objects as the whole."""
 
+from tempfile import TemporaryFile
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from scopemill.scratch import ScratchLabels
 from scopemill.stitching import Stitcher, match_pieces
 from scopemill.tiling import list_cores, widen, within
+
+ALL = (slice(None), slice(None))
+
+
+def make_store(size):
+    return ScratchLabels(TemporaryFile(), size)
 
 
 def stitch(labels: np.ndarray, block: int, margin: int) -> tuple[np.ndarray, "object"]:
     """Cut a label image into blocks, number each apart, stitch."""
-    store = np.zeros(labels.shape, np.uint32)
+    store = make_store(labels.shape)
     stitcher = Stitcher(store)
     for core in list_cores(labels.shape, block):
         window = widen(core, margin, labels.shape)
@@ -21,7 +30,7 @@ def stitch(labels: np.ndarray, block: int, margin: int) -> tuple[np.ndarray, "ob
         own = own + (0 if (part == 0).any() else 1)
         stitcher.add(core, window, own, [part.astype(float)])
     objects = stitcher.finish()
-    return objects.number(np.ones(len(objects.areas), bool))[store], objects
+    return objects.number(np.ones(len(objects.areas), bool))[store[ALL]], objects
 
 
 def same_partition(one: np.ndarray, other: np.ndarray) -> bool:
@@ -57,13 +66,13 @@ def test_an_object_where_four_blocks_meet_is_one():
 
 def test_what_is_not_kept_is_gone_and_the_others_are_dense():
     labels = np.array([[1, 0, 2, 2, 0, 3, 3, 3]], np.uint32)
-    store = np.zeros(labels.shape, np.uint32)
+    store = make_store(labels.shape)
     stitcher = Stitcher(store)
     whole = (slice(0, 1), slice(0, 8))
     stitcher.add(whole, whole, labels)
     objects = stitcher.finish()
     numbers = objects.number(objects.areas != 2)
-    assert numbers[store].tolist() == [[1, 0, 0, 0, 0, 2, 2, 2]]
+    assert numbers[store[ALL]].tolist() == [[1, 0, 0, 0, 0, 2, 2, 2]]
     assert numbers.dtype == np.uint32
 
 
@@ -88,12 +97,14 @@ def test_pieces_are_measured_in_their_core_alone(seed, n, keeps_ids):
     rng = np.random.default_rng(seed)
     labels, weights = rng.integers(0, n, (9, 11)), rng.random((9, 11), np.float32)
     core, window = (slice(12, 17), slice(3, 8)), (slice(10, 19), slice(1, 12))
-    store = np.zeros((30, 20), np.uint32)
+    store = make_store((30, 20))
     stitcher = Stitcher(store, keeps_ids)
     stitcher.add(core, window, labels, [weights])
     objects, inner = stitcher.finish(), within(core, window)
     own = labels[inner]
-    assert ((store[core] > 0) == (own > 0)).all() and np.count_nonzero(store) == (own > 0).sum()
+    assert ((store[core] > 0) == (own > 0)).all() and np.count_nonzero(store[ALL]) == (
+        own > 0
+    ).sum()
     for label in np.unique(own[own > 0]):
         mask = own == label
         (i,) = np.unique(objects.owner[store[core][mask] - 1])

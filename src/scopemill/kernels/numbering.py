@@ -79,10 +79,19 @@ def total_runs(
 
 
 @compiled
-def paint(runs: np.ndarray, numbers: np.ndarray, image: np.ndarray) -> None:
-    """Write each run's number into its pixels."""
+def paint(
+    runs: np.ndarray, numbers: np.ndarray | None, image: np.ndarray, place: tuple[int, int]
+) -> None:
+    """Runs with their labels (n, 4) -> their pixels in an image (Y, X) that begins at `place`: labels, or the numbers of these."""
+    top, left = place
+    height, width = image.shape
     for i in range(len(runs)):
-        image[runs[i, 0], runs[i, 1] : runs[i, 2]] = numbers[i]
+        y, start, end = runs[i, 0] - top, max(runs[i, 1] - left, 0), min(runs[i, 2] - left, width)
+        if 0 <= y < height and start < end:
+            if numbers is None:
+                image[y, start:end] = runs[i, 3]
+            else:
+                image[y, start:end] = numbers[runs[i, 3]]
 
 
 @compiled

@@ -57,13 +57,13 @@ class Plane:
 
     def read(self, y: slice, x: slice) -> np.ndarray:
         """A window (Y, X) of the image."""
-        from ..kernels.numbering import translate
 
-        grid = self.store.shape
-        found = take_nearest_window(lambda *part: self.store[part], grid, self.size, (y, x))
-        return (
-            found if self.numbers is None else translate(np.ascontiguousarray(found), self.numbers)
-        )
+        def cut(*window: slice) -> np.ndarray:
+            if self.numbers is None:
+                return self.store[window]
+            return self.store.read(window, self.numbers)
+
+        return take_nearest_window(cut, self.store.shape, self.size, (y, x))
 
 
 def make_layout(frame: Frame, method: Method, tile: int) -> Layout | None:

@@ -131,7 +131,7 @@ def segment_blockwise(
         store = scratch.plane(layout.size, np.uint8)
         plane = find_classes(frame, method, layout, cores, store, inside)
     else:
-        store = scratch.plane(layout.size, np.uint32)
+        store = scratch.labels(layout.size)
         keep = keep_of(frame, settings, method, layout)
         plane = find_objects(frame, method, layout, cores, store, keep, inside)
         facts["n_objects"] = int(np.count_nonzero(plane.objects.areas[plane.kept]))
