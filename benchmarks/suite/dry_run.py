@@ -129,7 +129,9 @@ def finish_ours(case: Mapping[str, Any]) -> None:
 
 def command(case: Mapping[str, Any], side: str, study: str) -> tuple[list[str], Path]:
     """What a user types, and where."""
-    words = [sys.executable, "-S", "-m", "snakemake", "--cores", "2", "--scheduler", "greedy"]
+    # -P: like the command `snakemake`, and unlike `python -m`, not looking for plug-ins among the study's images
+    python = [sys.executable, "-S", "-P", "-m", "snakemake"]
+    words = [*python, "--cores", "2", "--scheduler", "greedy"]
     if side == "theirs":
         return words, case["theirs"] / study
     profile = ["--workflow-profile", "none", "--nolock"]
