@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .readable import readable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -40,7 +42,7 @@ def compare(
     usual = shown.groupby(key).transform("median")
     told = z[score >= NAMED]
     words = [
-        f"{name} {'high' if one > 0 else 'low'}: {shown[i]:.3g}, usually {usual[i]:.3g}"
+        f"{name} {'high' if one > 0 else 'low'}: {readable(shown[i], 3)}, usually {readable(usual[i], 3)}"
         for i, one in told.items()
     ]
     return Check(score, to_words(told.index, words, shown.index))

@@ -4,6 +4,8 @@ import logging
 import sys
 import time
 
+from .readable import readable
+
 LOG = logging.getLogger("scopemill")
 EVERY_S = 5.0
 
@@ -31,4 +33,4 @@ class Progress:
         """'segment.nuclei b0001: 12/50 images, 3.1 images/s, ETA 0:12'."""
         rate = self.done / max(seconds, 1e-9)
         eta = round((self.total - self.done) / rate)
-        return f"{self.title}: {self.done}/{self.total} images, {rate:.2g} images/s, ETA {eta // 60}:{eta % 60:02d}"
+        return f"{self.title}: {self.done}/{self.total} images, {readable(rate, 2)} images/s, ETA {eta // 60}:{eta % 60:02d}"

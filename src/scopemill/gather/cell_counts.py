@@ -8,6 +8,7 @@ import numpy as np
 from .. import rates
 from ..poisson import fit_poisson, fit_zeros, measure_dispersion
 from ..rates import Estimate
+from ..readable import readable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +112,7 @@ def estimate_rate(sample: Sample) -> Rate:
     few = f"{n} {sample.by}{'s' if n > 1 else ''}: too few to tell how {sample.by}s differ, {MIN_IMAGES} are needed"
     if excess == 1:
         return Rate(exact, exact, rates.UNKNOWN, f"exact Poisson ({few})")
-    words = f"quasi-Poisson, variance {excess:.3g} times the mean ({few})"
+    words = f"quasi-Poisson, variance {readable(excess, 3)} times the mean ({few})"
     return Rate(rates.poisson_rate(total, cells, excess), exact, rates.UNKNOWN, words)
 
 

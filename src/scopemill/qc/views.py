@@ -10,6 +10,7 @@ from .. import pictures
 from ..config import Channel
 from ..frames import Frame
 from ..images import as_stack
+from ..readable import readable
 from ..tiling import Window
 
 OVERVIEW_PX = 2048  # what larger pictures are made of, so that no slide is read whole
@@ -90,7 +91,7 @@ def paint(
         for of_channel in zip(*images, strict=True)
     ]
     line = [
-        (f"{name} {low:.4g} to {high:.4g}", color)
+        (f"{name} {readable(low, 4)} to {readable(high, 4)}", color)
         for name, color, (low, high) in zip(names, colors, limits, strict=True)
     ]
     return [pictures.composite(one, colors, limits) for one in images], line

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..columns import describe
+from ..readable import readable
 from ..statistics import Logistic
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def make_figures(tables: Any, settings: Any) -> Iterator[dict[str, str]]:
     images = tables.images[tables.images["status"] == "ok"]
     group = settings.group_by if settings.group_by in images else None
     for fit in tables.fits.to_dict("records"):
-        yield draw(f"{fit['y']} against {fit['x']}: EC50 {fit['ec50']:.3g} (95 % interval {fit['ec50_low']:.3g} to "
-                   f"{fit['ec50_high']:.3g}, {fit['n_images']} images)", draw_fit, tables.objects, fit)  # fmt: skip
+        yield draw(f"{fit['y']} against {fit['x']}: EC50 {readable(fit['ec50'], 3)} (95 % interval {readable(fit['ec50_low'], 3)} to "
+                   f"{readable(fit['ec50_high'], 3)}, {fit['n_images']} images)", draw_fit, tables.objects, fit)  # fmt: skip
     for column, table in tables.comparison.groupby("column") if len(tables.comparison) else ():
         yield draw(f"{column}: measured against known, one point an image", draw_comparison, table)
     for kind, objects in tables.objects.groupby("object", sort=False):

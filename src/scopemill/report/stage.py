@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..manifests import Record, read_manifest, replacing
+from ..readable import readable
 from ..settings import settings
 from ..sheet import make_batches, read_sheet
 from ..tables import read_csv, read_table
@@ -104,7 +105,7 @@ def render(**values: Any) -> str:
 def format_number(value: Any) -> str:
     """Four significant digits; a dash for what is missing."""
     if isinstance(value, (int, float)):
-        return "-" if value != value else f"{value:.4g}"
+        return "-" if value != value else readable(value, 4)
     return str(value)
 
 
