@@ -219,9 +219,9 @@ def test_the_tables_cover_every_file():
 @pytest.mark.parametrize(("name", "scene"), READ)
 def test_it_is_read(name, scene, capfd):
     shape, dtype, pixel_size_um, z_step_um = READ[name, scene]
-    start = time.process_time()
+    start = time.monotonic()
     found = planes(name, scene)
-    assert time.process_time() - start < 10
+    assert time.monotonic() - start < 10
     with open_raw(DATA / name, scene) as raw:
         assert (raw.shape, raw.dtype, raw.z_step_um) == (
             shape,
@@ -237,10 +237,10 @@ def test_it_is_read(name, scene, capfd):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_it_is_refused(name, capfd):
-    start = time.process_time()
+    start = time.monotonic()
     with pytest.raises(DataError) as refused:
         planes(name)
-    assert time.process_time() - start < 2
+    assert time.monotonic() - start < 2
     assert refused.value.code == REFUSED[name], refused.value
     assert str(DATA / name) in str(refused.value)
     assert capfd.readouterr().err == ""

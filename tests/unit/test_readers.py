@@ -241,12 +241,12 @@ def test_a_promise_of_a_million_planes_costs_nothing(tmp_path):
     ):
         assert old in xml
         tifffile.tiffcomment(path, xml.replace(old, new))
-        start = time.process_time()
+        start = time.monotonic()
         tracemalloc.start()
         assert code(path) == expected
         assert tracemalloc.get_traced_memory()[1] < 50e6
         tracemalloc.stop()
-        assert time.process_time() - start < 1
+        assert time.monotonic() - start < 1
     for text in ("ImageJ=1.5\nimages=9999999\nslices=9999999\n", '{"shape": [9999999, 64, 64]}'):
         write(path, np.ones((64, 64), np.uint8), description=text, metadata=None)
         assert code(path) in ("TRUNCATED", "TOO_LARGE")

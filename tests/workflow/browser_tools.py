@@ -12,11 +12,17 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-u
 PATIENCE_MS = 30_000  # machines of CI are slow and shared
 
 
+def find_chromium(require_or_skip) -> str:
+    """The program."""
+    program = shutil.which("chromium")
+    require_or_skip(program, "no chromium: apt-get install chromium")
+    return program
+
+
 @contextmanager
 def chromium(require_or_skip, home: Path) -> Iterator:
     """A Playwright browser whose profile lies in `home`."""
-    program = shutil.which("chromium")
-    require_or_skip(program, "no chromium: apt-get install chromium")
+    program = find_chromium(require_or_skip)
     require_or_skip(find_spec("playwright"), "no playwright: pip install 'scopemill[dev]'")
     from playwright import sync_api
 

@@ -3,34 +3,32 @@
 import html
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser_tools import FLAGS, find_chromium
 from PIL import Image
 from workflow_tools import HOSTILE_GROUP, IDS
 
 pytestmark = pytest.mark.browser
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync --disable-dev-shm-usage"
+QUIETLY = (
+    "--headless --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 ).split()
 
 
 @pytest.fixture(scope="module")
 def browse(require_or_skip, tmp_path_factory):
     """Open a page with more flags; what Chromium printed."""
-    program = shutil.which("chromium")
-    require_or_skip(program, "no chromium: apt-get install chromium")
+    program = find_chromium(require_or_skip)
     user = tmp_path_factory.mktemp("chromium")
 
     def run(page: Path, *flags: str) -> str:
         own = [f"--user-data-dir={user}", *flags, page.as_uri()]
         env = {**os.environ, "HOME": str(user)}
         done = subprocess.run(
-            [program, *FLAGS, *own], env=env, capture_output=True, text=True, timeout=120
+            [program, *FLAGS, *QUIETLY, *own], env=env, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
