@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from .tiling import Window, intersect, within
+from .tiling import Window, clip, intersect, within
 
 CHUNK = 512  # pixels a side: the tiles in which artifacts are written
 
@@ -170,9 +170,3 @@ class ScratchLabels:
             runs = np.frombuffer(data, np.uint32).reshape(-1, 4)
             self._last = part.offset, runs
         return runs
-
-
-def clip(window: Window, size: Sequence[int]) -> Window:
-    """Slices with whole numbers, within a plane."""
-    ends = [axis.indices(n)[:2] for axis, n in zip(window, size, strict=True)]
-    return tuple(slice(start, max(start, stop)) for start, stop in ends)

@@ -35,6 +35,12 @@ def widen(core: Window, margin: int, size: Sequence[int]) -> Window:
     )
 
 
+def clip(window: Window, size: Sequence[int]) -> Window:
+    """Slices with whole numbers, within a plane."""
+    ends = [axis.indices(n)[:2] for axis, n in zip(window, size, strict=True)]
+    return tuple(slice(start, max(start, stop)) for start, stop in ends)
+
+
 def within(inner: Window, outer: Window) -> Window:
     """Where a window lies in an array that shows `outer`."""
     return tuple(
